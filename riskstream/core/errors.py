@@ -1,0 +1,42 @@
+"""The exceptions, by who must act.
+
+    RiskstreamError
+    ├── OperatorError       who runs riskstream can mend it: names the thing, its value and the fix; exit code 2
+    │   └── UnknownTopic    a topic that the configuration names is not on the broker
+    ├── LaneLost            we no longer own an input partition, or cannot tell; uncommitted work is dropped
+    └── InternalError       a bug or a broken part of ours; exit code 1
+
+An expected failure of an input is not an exception: it is a `Rejected` with a `Reason` (records.py).
+"""
+
+from __future__ import annotations
+
+
+class RiskstreamError(Exception):
+    """The root of what riskstream raises itself."""
+
+
+class OperatorError(RiskstreamError):
+    """Something that the operator can mend.
+
+    `thing` is the setting, file or option; `value` what it holds (secrets are never passed here); `fix` what to do.
+    """
+
+    def __init__(self, thing: str, value: object, problem: str, fix: str) -> None:
+        self.thing, self.value, self.problem, self.fix = thing, value, problem, fix
+        super().__init__(f"{thing} = {value!r}: {problem}. Fix: {fix}.")
+
+
+class UnknownTopic(OperatorError):
+    """A configured topic that the broker does not have."""
+
+
+class LaneLost(RiskstreamError):
+    """The lane's producer was fenced, timed out or failed in a way that leaves the outcome unknown.
+
+    Whoever holds the lane drops its uncommitted work and closes it; the records come again to the next owner.
+    """
+
+
+class InternalError(RiskstreamError):
+    """A bug, or a part of riskstream that broke."""

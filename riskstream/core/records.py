@@ -1,0 +1,312 @@
+"""Every noun of riskstream, in the order in which they flow. All are frozen values.
+
+    Message → Document | Rejected → Encoded → Batch → Prediction → Signal → WindowView → Verdict → Life → Alert
+       └─ Position rides on everything until it is committed
+
+Rule 1. `Signal` and `Alert` are the published contracts: their fields, in this order, are the JSON.
+Rule 2. Inside, a time is an int of milliseconds since 1970 UTC and its name ends in `_ms`; in a published record
+        it is ISO 8601 text with milliseconds and its name ends in `_at` (`clock.py` turns one into the other).
+Rule 3. A probability in a published record has four decimals.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+SCHEMA = 1
+
+Headers = tuple[tuple[str, bytes], ...]
+Severity = Literal["watch", "material", "severe"]
+SEVERITIES: tuple[Severity, ...] = ("watch", "material", "severe")
+MARKET = "*"
+"""The entity id of a signal that is about no watched entity."""
+
+
+class Partition(msgspec.Struct, frozen=True, order=True):
+    """One partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class Position(msgspec.Struct, frozen=True, order=True):
+    """Where a record lies in the broker."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A record as the broker gave it. `timestamp_ms` is the broker's append time where the topic keeps one."""
+
+    position: Position
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Output(msgspec.Struct, frozen=True):
+    """A record to be written. Without a `partition` the key decides; the same key always goes to the same partition."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int | None = None
+
+
+class Reason(StrEnum):
+    """Why an input was refused: the closed set behind the metric label and the dead letter's header."""
+
+    NULL_VALUE = "null_value"
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+    NOT_AN_OBJECT = "not_an_object"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    EMPTY_TEXT = "empty_text"
+    BAD_CHARACTERS = "bad_characters"
+    BAD_TIME = "bad_time"
+    MODEL_ERROR = "model_error"
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A message that cannot be scored, and why. `detail` names the field and its value for a person."""
+
+    position: Position
+    reason: Reason
+    detail: str
+
+
+class Document(msgspec.Struct, frozen=True):
+    """One text of a feed, checked.
+
+    `text` is what the model reads and entities are matched in: title, newline, body, unescaped and NFKC.
+    `event_ms` is `published_ms`, or the arrival where `clamped`. `fingerprint` names the text: 16 hex digits.
+    """
+
+    position: Position
+    feed: str
+    document_id: str
+    text: str
+    title: str
+    snippet: str
+    source: str
+    kind: str
+    lang: str
+    url: str
+    entities: tuple[str, ...]
+    published_ms: int
+    received_ms: int
+    event_ms: int
+    late: bool
+    clamped: bool
+    fingerprint: str
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """One line of the watchlist."""
+
+    id: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    parent: str = ""
+    weight: float = 1.0
+
+
+class Mention(msgspec.Struct, frozen=True):
+    """A watched entity found in a document. `mention` is the name as it stands in the text; `relevance` is 0 to 1."""
+
+    id: str
+    name: str
+    mention: str
+    relevance: float
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """A place in a lane's order. Results for an epoch that has closed are dropped."""
+
+    lane: Partition
+    epoch: int
+    sequence: int
+
+
+class Encoded(msgspec.Struct, frozen=True):
+    """One (document, entity) pair as token ids. `index` is the pair's place among those of its ticket."""
+
+    ticket: Ticket
+    index: int
+    tokens: tuple[int, ...]
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Pairs that go through the model together, and what it waited."""
+
+    items: tuple[Encoded, ...]
+    waited_ms: int
+
+    @property
+    def tokens(self) -> int:
+        """The tokens that belong to texts."""
+        return sum(len(item.tokens) for item in self.items)
+
+    @property
+    def padded(self) -> int:
+        """The tokens that a rectangle around the batch holds."""
+        return len(self.items) * max((len(item.tokens) for item in self.items), default=0)
+
+
+class Labels(msgspec.Struct, frozen=True):
+    """The label names of each head, in the order of the model's outputs; an empty head is not there."""
+
+    sentiment: tuple[str, ...]
+    severity: tuple[str, ...]
+    risk: tuple[str, ...]
+    topic: tuple[str, ...] = ()
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """The model's calibrated probabilities for one pair, each head in the order of `Labels`."""
+
+    sentiment: tuple[float, ...]
+    severity: tuple[float, ...]
+    risk: tuple[float, ...]
+    topic: tuple[float, ...]
+    risk_score: float
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """What one document says about one entity; published to `riskstream.signals`, key = entity id."""
+
+    signal_id: str
+    document_id: str
+    revision: bool
+    entity: Mention
+    published_at: str
+    received_at: str
+    scored_at: str
+    late: bool
+    clamped: bool
+    source: str
+    kind: str
+    lang: str
+    title: str
+    snippet: str
+    url: str
+    sentiment: dict[str, float]
+    severity: dict[str, float]
+    risk: dict[str, float]
+    topic: dict[str, float]
+    risk_score: float
+    fingerprint: str
+    model: str
+    schema: int = SCHEMA
+
+
+class WindowView(msgspec.Struct, frozen=True):
+    """What a rule sees of a subject at one moment: the aggregate and the counts over its window.
+
+    `evidence` holds signal ids, most telling first.
+    """
+
+    value: float
+    documents: int
+    sources: int
+    stories: int
+    evidence: tuple[str, ...]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a rule says of a view: the highest severity whose limit the value reaches, or None below all of them.
+
+    `holds` says whether an open alert stays open: the value has not fallen below the clear limit.
+    """
+
+    severity: Severity | None
+    holds: bool
+    limit: float
+
+
+Phase = Literal["idle", "pending", "firing", "cooling"]
+
+
+class Life(msgspec.Struct, frozen=True):
+    """Where one rule stands for one subject.
+
+    idle → pending (held, not long enough) → firing → cooling (resolved a moment ago) → idle
+    """
+
+    phase: Phase = "idle"
+    since_ms: int = 0
+    gap_since_ms: int | None = None
+
+
+class SubjectRef(msgspec.Struct, frozen=True):
+    """What an alert is about."""
+
+    by: str
+    id: str
+    name: str
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One signal behind an alert. `spans` are (start, end, weight) in code points of `text`, at most 500 long."""
+
+    signal_id: str
+    title: str
+    text: str
+    source: str
+    url: str
+    published_at: str
+    risk_score: float
+    spans: tuple[tuple[int, int, float], ...] = ()
+
+
+AlertState = Literal["firing", "updated", "resolved"]
+AlertReason = Literal[
+    "fired",
+    "evidence",
+    "raised",
+    "lowered",
+    "denied",
+    "cleared",
+    "expired",
+    "rule_changed",
+    "rule_removed",
+    "entity_removed",
+]
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """One record of an alert's life, published to `riskstream.alerts` with key = alert id. The last is the truth."""
+
+    alert_id: str
+    sequence: int
+    rule: str
+    rule_version: str
+    subject: SubjectRef
+    entity: Mention | None
+    state: AlertState
+    severity: Severity
+    shape: str
+    reason: AlertReason
+    value: float
+    limit: float
+    starts_at: str
+    updated_at: str
+    ends_at: str | None
+    first_seen_at: str
+    sources: int
+    documents: int
+    stories: int
+    summary: str
+    labels: dict[str, str]
+    evidence: tuple[Evidence, ...]
+    model: str
+    schema: int = SCHEMA

@@ -1,0 +1,1 @@
+"""The edge to the store of model versions: aliases, manifests, hashes."""

@@ -1,0 +1,1 @@
+"""The edge to the model: tokens in, probabilities out. Tensors stop here."""

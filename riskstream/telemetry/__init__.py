@@ -1,0 +1,1 @@
+"""The edge to the operator: what happened becomes a metric and a line."""
