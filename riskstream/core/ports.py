@@ -31,6 +31,13 @@ class Start(msgspec.Struct, frozen=True):
     at_ms: int | None = None
 
 
+class Resume(msgspec.Struct, frozen=True):
+    """Where a group stands in a partition: the next offset, and what the lane wrote beside it."""
+
+    offset: int
+    metadata: str = ""
+
+
 class TopicInfo(msgspec.Struct, frozen=True):
     """A topic as the broker has it. `config` holds the broker's setting names and values as text."""
 
@@ -80,8 +87,8 @@ class Source(Protocol):
 class Lane(Protocol):
     """One input partition's transactional producer."""
 
-    async def open(self) -> int | None:
-        """Fence the old owner; return the committed offset, or None where the group never committed here."""
+    async def open(self) -> Resume | None:
+        """Fence the old owner; return the committed position, or None where the group never committed here."""
 
     async def commit(self, outputs: Sequence[Output], next_offset: int, metadata: str = "") -> None:
         """One transaction: all `outputs` and the input offset. Raises `LaneLost`; then nothing of it is committed
@@ -142,6 +149,8 @@ class Scorer(Protocol):
     name: str
     """`<model>@<version>`, as published in `Signal.model`."""
     labels: Labels
+    backend: str
+    """What it runs on, for a person: `torch cpu float32`."""
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, ...]]:
         """Token ids of (entity, text) pairs, truncated to the model's limit; an empty entity means the text alone.

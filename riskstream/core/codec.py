@@ -1,0 +1,157 @@
+"""Signals and alerts as bytes, and the signal made of a scored document.
+
+    (Document, Mention, Prediction, Labels) ──signal()──► Signal ──encode()──► bytes ──decode_signal()──► Signal
+
+Rule 1. What is written is read back as the same value. Fields that a reader does not know are ignored, because
+        changes only add fields; a field that is missing or has another type is an error.
+Rule 2. A probability is rounded to four decimals before it is written, never after it is read.
+Rule 3. A record of ours that cannot be read comes from another writer. `read_signal` and `read_alert` therefore give
+        a `Rejected`, so that a stranger's record on the topic stops no lane.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+
+from riskstream.core.clock import format_ms
+from riskstream.core.errors import InternalError
+from riskstream.core.records import (
+    Alert,
+    Document,
+    Labels,
+    Mention,
+    Message,
+    Position,
+    Prediction,
+    Reason,
+    Rejected,
+    Signal,
+)
+
+DECIMALS = 4
+TOPIC_LABELS_MAX = 3
+TOPIC_MIN = 0.05
+DETAIL_CHARS_MAX = 200
+
+_R = TypeVar("_R", Signal, Alert)
+_ENCODER = msgspec.json.Encoder()
+_SIGNAL = msgspec.json.Decoder(Signal)
+_ALERT = msgspec.json.Decoder(Alert)
+
+
+def encode(record: Signal | Alert) -> bytes:
+    """The JSON of a published record, its fields in the order of the contract."""
+    return _ENCODER.encode(record)
+
+
+def decode_signal(data: bytes) -> Signal:
+    """The signal of these bytes. Raises ValueError, which names the field, where they are none."""
+    return _decode(_SIGNAL, data)
+
+
+def decode_alert(data: bytes) -> Alert:
+    """The alert of these bytes. Raises ValueError, which names the field, where they are none."""
+    return _decode(_ALERT, data)
+
+
+def read_signal(message: Message) -> Signal | Rejected:
+    """The signal of a message of the signals topic, or why it is none."""
+    return _read(_SIGNAL, message)
+
+
+def read_alert(message: Message) -> Alert | Rejected:
+    """The alert of a message of the alerts topic, or why it is none."""
+    return _read(_ALERT, message)
+
+
+def signal_id(position: Position, entity_id: str) -> str:
+    """`topic/partition/offset#ENTITY`: the same document and entity always have the same."""
+    return f"{position.topic}/{position.partition}/{position.offset}#{entity_id}"
+
+
+def signal(
+    document: Document, mention: Mention, prediction: Prediction, labels: Labels, model: str, scored_ms: int
+) -> Signal:
+    """The signal of one scored pair. `revision` is False: only the watch stage can tell."""
+    heads = (prediction.sentiment, prediction.severity, prediction.risk, prediction.topic, (prediction.risk_score,))
+    if not all(math.isfinite(sum(head)) for head in heads):
+        raise InternalError(f"a prediction of {model} for {document.position} is not finite: {prediction}")
+    named = name_heads(prediction, labels)
+    return Signal(
+        signal_id=signal_id(document.position, mention.id),
+        document_id=document.document_id,
+        revision=False,
+        entity=msgspec.structs.replace(mention, relevance=round(mention.relevance, DECIMALS)),
+        published_at=format_ms(document.published_ms),
+        received_at=format_ms(document.received_ms),
+        scored_at=format_ms(scored_ms),
+        late=document.late,
+        clamped=document.clamped,
+        source=document.source,
+        kind=document.kind,
+        lang=document.lang,
+        title=document.title,
+        snippet=document.snippet,
+        url=document.url,
+        sentiment=named.sentiment,
+        severity=named.severity,
+        risk=named.risk,
+        topic=named.topic,
+        risk_score=named.risk_score,
+        fingerprint=document.fingerprint,
+        model=model,
+    )
+
+
+class NamedHeads(msgspec.Struct, frozen=True):
+    """A prediction as it is published: label → probability, rounded; of the topics only the strongest."""
+
+    sentiment: dict[str, float]
+    severity: dict[str, float]
+    risk: dict[str, float]
+    topic: dict[str, float]
+    risk_score: float
+
+
+def name_heads(prediction: Prediction, labels: Labels) -> NamedHeads:
+    """The probabilities of a prediction under their labels."""
+    return NamedHeads(
+        sentiment=_named(labels.sentiment, prediction.sentiment),
+        severity=_named(labels.severity, prediction.severity),
+        risk=_named(labels.risk, prediction.risk),
+        topic=_strongest(labels.topic, prediction.topic),
+        risk_score=round(prediction.risk_score, DECIMALS),
+    )
+
+
+def _named(names: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    return {name: round(value, DECIMALS) for name, value in zip(names, values, strict=True)}
+
+
+def _strongest(names: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    """Of twenty topics only those that say something, strongest first: the rest is most of a record's bytes."""
+    named = _named(names, values)
+    order = sorted(named, key=lambda name: -named[name])
+    return {name: named[name] for name in order[:TOPIC_LABELS_MAX] if named[name] >= TOPIC_MIN}
+
+
+def _decode(decoder: msgspec.json.Decoder[_R], data: bytes) -> _R:
+    try:
+        return decoder.decode(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _read(decoder: msgspec.json.Decoder[_R], message: Message) -> _R | Rejected:
+    if message.value is None:
+        return Rejected(message.position, Reason.NULL_VALUE, "the record has no value")
+    try:
+        return _decode(decoder, message.value)
+    except msgspec.ValidationError as error:
+        return Rejected(message.position, Reason.WRONG_TYPE, str(error)[:DETAIL_CHARS_MAX])
+    except ValueError as error:
+        return Rejected(message.position, Reason.MALFORMED, str(error)[:DETAIL_CHARS_MAX])
