@@ -1,0 +1,90 @@
+"""Writes `config/riskstream.toml` from the settings themselves, so that the file and the code cannot drift apart.
+
+python dev/settings_reference.py            # prints it
+python dev/settings_reference.py --write    # writes it
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from riskstream.settings import Settings
+
+TARGET = Path(__file__).parent.parent / "config" / "riskstream.toml"
+HEAD = """\
+# The settings of riskstream. Each line that is commented out shows the default.
+# The environment stands above this file: RISKSTREAM_KAFKA__BOOTSTRAP_SERVERS=broker:9092
+# Relative paths count from the directory that the daemon is started in.
+# Written by dev/settings_reference.py from the code; a test holds the two together.
+"""
+FEEDS = """
+[[feed]]
+name = "news"
+topic = "feeds.news"
+kind = "news"
+
+[[feed]]
+name = "social"
+topic = "feeds.social"
+kind = "social"
+weight = 0.5
+"""
+
+
+def reference() -> str:
+    """The whole file."""
+    parts = [HEAD]
+    tables = []
+    for name, field in Settings.model_fields.items():
+        if name == "feed":
+            tables.append(_feed(field))
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            lines = [_comment(field.annotation.__doc__), f"[{name}]"]
+            lines += [_setting(key, inner) for key, inner in field.annotation.model_fields.items()]
+            tables.append("\n".join(lines))
+        else:
+            parts.append(_setting(name, field))
+    return "\n".join(parts) + "\n\n" + "\n\n".join(tables) + "\n"
+
+
+def _feed(field: FieldInfo) -> str:
+    (model, _) = field.annotation.__args__  # type: ignore[union-attr]
+    lines = [_comment(model.__doc__), _comment("Each [[feed]] may hold:")]
+    lines += [_setting(key, inner, indent="#   ") for key, inner in model.model_fields.items()]
+    return "\n".join(lines) + "\n" + FEEDS.rstrip()
+
+
+def _setting(key: str, field: FieldInfo, indent: str = "") -> str:
+    value = f"{key} = {_toml(field.default)}" if not field.is_required() else f"{key} = …   (must be given)"
+    text = textwrap.wrap(f"{field.description}", 110 - len(indent))
+    if indent:
+        return "\n".join([f"{indent}{value}", *(f"{indent}    {line}" for line in text)])
+    return "\n".join([*(f"# {line}" for line in text), f"#{value}"])
+
+
+def _comment(text: str | None) -> str:
+    return "\n".join(f"# {line}" for line in textwrap.wrap(" ".join((text or "").split()), 110))
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return '"…"   (not set)'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{}"
+    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        TARGET.write_text(reference(), encoding="utf-8")
+    else:
+        sys.stdout.write(reference())

@@ -1,0 +1,183 @@
+"""The tables of the settings file: every knob with its unit in its name, its default, and what turning it does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A table of the settings file; keys that it does not know are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Kafka(Section):
+    """The connection. Turn the time-outs together: they form one chain, which is checked at load."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    """`host:port`, several separated by commas."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """What the listener speaks."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """How a password is shown to the broker; read where `security_protocol` begins with SASL."""
+    sasl_username: str = ""
+    """The user of the broker."""
+    sasl_password_file: Path | None = None
+    """A file that holds the password, and nothing else."""
+    ssl_cafile: Path | None = None
+    """The certificate authority that signed the broker's certificate; without it, the system's."""
+    session_timeout_ms: Annotated[int, Field(ge=6_000)] = 15_000
+    """A silent process loses its partitions after this. Lower: faster take-over, more false alarms."""
+    rebalance_timeout_ms: Annotated[int, Field(ge=1_000)] = 20_000
+    """How long the group waits for a member to drain. Longer than `stages.drain_ms`."""
+    transaction_timeout_ms: Annotated[int, Field(ge=1_000)] = 10_000
+    """The broker aborts a transaction that is open for longer; until then it holds back committed readers."""
+    transaction_calls_ms: Annotated[int, Field(ge=500)] = 8_000
+    """Our own deadline for all calls of one transaction; past it the lane is given up."""
+    compression: Literal["none", "gzip", "lz4"] = "lz4"
+    """Of what we write."""
+
+
+class Topics(Section):
+    """The names of our own topics, and how they are created."""
+
+    signals: str = "riskstream.signals"
+    """One record per document and entity."""
+    alerts: str = "riskstream.alerts"
+    """The alerts; compacted, the last record per key is the truth."""
+    dead_letters: str = "riskstream.dead-letters"
+    """What could not be scored, with the reason."""
+    partitions: Annotated[int, Field(ge=1, le=10_000)] = 12
+    """Partitions of signals at creation: the most lanes that the watch stage can ever have. Fixed afterwards."""
+    replication: Annotated[int, Field(ge=1)] = 3
+    """Copies of each record; where the cluster has fewer brokers, as many as it has, with a warning."""
+    signals_retention_d: Annotated[int, Field(ge=1)] = 30
+    """Days that signals are kept: how far back a replay of the log can go."""
+
+
+class Feed(Section):
+    """One topic to read: a `[[feed]]` table."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """The label of this feed in metrics and lines."""
+    topic: Annotated[str, Field(min_length=1)]
+    """The topic; it must exist, or be made by `topics create`."""
+    kind: Literal["news", "social", "filing", "customer"] = "news"
+    """What a document is that does not say so itself."""
+    weight: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """How far this feed is trusted, from 0 to 1."""
+    start: str = "latest"
+    """Where a partition begins that never committed: latest, earliest, or an ISO 8601 time."""
+    fields: dict[str, str] = {}
+    """Our field → the producer's, as a path: `text = "$.body.content"`."""
+    lang: str = ""
+    """The language where a document has none; empty: told from the text."""
+    market: bool = False
+    """Publish one signal for the market (`*`) where a document names nobody that is watched."""
+    bytes_max: Annotated[int, Field(ge=1_000)] = 1_000_000
+    """A larger document is a dead letter."""
+    age_max_s: Annotated[int, Field(ge=60)] = 86_400
+    """A document that arrives longer after its publication is `late`: scored, published, kept out of windows."""
+    ahead_max_s: Annotated[int, Field(ge=0)] = 300
+    """A document published further than this after its arrival is `clamped` to the arrival."""
+    partitions: Annotated[int, Field(ge=1)] = 4
+    """Partitions where `topics create` makes the topic."""
+
+
+class Model(Section):
+    """Which weights, and on what they run."""
+
+    root: str = "models"
+    """The directory of model versions."""
+    name: str = "finrisk@champion"
+    """`name@version`, `name@alias`, or the path of a version's directory."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`cuda` without a GPU stops the start; `auto` takes what is there and says so."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16 is faster where the processor has it, and moves a probability by up to about 0.01."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """Threads of the model on a CPU; 0: the cores that this process may use."""
+
+
+class Batching(Section):
+    """How pairs are put together for the model. Larger: more throughput, later answers."""
+
+    tokens_max: Annotated[int, Field(ge=64)] = 4_096
+    """Padded tokens of one batch."""
+    items_max: Annotated[int, Field(ge=1)] = 64
+    """Pairs of one batch."""
+    wait_ms_max: Annotated[int, Field(ge=0)] = 20
+    """How long the first pair of a batch waits for company."""
+    queue_max: Annotated[int, Field(ge=1)] = 2_048
+    """Pairs that wait for the model; at this number, reading pauses."""
+
+
+class Stages(Section):
+    """The lanes: how much is in flight, when it is committed, how long letting go may take."""
+
+    commit_ms: Annotated[int, Field(ge=1, le=5_000)] = 100
+    """Results are committed this long after the first is ready. Lower: earlier alerts, more transactions."""
+    commit_records_max: Annotated[int, Field(ge=1)] = 1_000
+    """Input records of one transaction."""
+    commit_bytes_max: Annotated[int, Field(ge=1_000)] = 4_000_000
+    """Bytes that one transaction writes; a single record may be larger."""
+    in_flight_max: Annotated[int, Field(ge=1)] = 1_000
+    """Records of one lane that are read and not yet committed; at this number the lane pauses."""
+    poll_records_max: Annotated[int, Field(ge=1)] = 500
+    """Records taken from the client at a time."""
+    lanes_opening_max: Annotated[int, Field(ge=1)] = 8
+    """Lanes that open at the same time."""
+    drain_ms: Annotated[int, Field(ge=100)] = 10_000
+    """How long a revoked lane may finish and commit what it has; shorter than `kafka.rebalance_timeout_ms`."""
+    grace_ms: Annotated[int, Field(ge=1_000)] = 45_000
+    """What the supervisor grants between SIGTERM and SIGKILL."""
+    rejoin_max_s: Annotated[int, Field(ge=1)] = 30
+    """The longest pause before a stage whose lane was lost joins its group again; the pause doubles from 1 s."""
+
+
+class Watch(Section):
+    """The picture per entity and the rules."""
+
+    watchlist: Path = Path("config/watchlist.csv")
+    """Who is watched: CSV `id,name,aliases,groups`."""
+    rules: Path = Path("config/rules.toml")
+    """When to alert."""
+    tick_lag_ms: Annotated[int, Field(ge=0)] = 2_000
+    """An idle lane's clock runs this far behind the wall clock, so that a record on its way is not passed."""
+    entities_per_document_max: Annotated[int, Field(ge=1, le=64)] = 8
+    """Signals of one document; the least relevant entities beyond it are counted and left out."""
+    history_s: Annotated[int, Field(ge=60)] = 7 * 86_400
+    """How far back a lane reads its signals again when it is assigned, to stand where the last owner stood.
+    Lower: a faster start; an alert that has been open for longer is then forgotten."""
+
+
+class DeadLetters(Section):
+    """What becomes of a document that cannot be scored."""
+
+    bytes_max: Annotated[int, Field(ge=1_000, le=1_000_000)] = 900_000
+    """A larger original is cut to this."""
+
+
+class Http(Section):
+    """The one port."""
+
+    host: str = "127.0.0.1"
+    """Where it listens; `0.0.0.0` in a container."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8321
+    """0: any free one, named in the log."""
+    token_file: Path | None = None
+    """A file with the token that `/v1/…` asks for."""
+    open: bool = False
+    """Answer `/v1/…` to everybody who reaches the port."""
+
+
+class Log(Section):
+    """What is written to stderr."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """DEBUG adds a line per batch and per transaction."""
+    format: Literal["auto", "json", "console"] = "auto"
+    """auto: JSON in a pipe, readable lines on a terminal."""

@@ -1,0 +1,146 @@
+"""All settings together, where they come from, and how a wrong one is told.
+
+    built-in default  ◄  config/riskstream.toml  ◄  RISKSTREAM_<SECTION>__<KEY> in the environment
+
+Secrets come from files (`sasl_password_file`, `token_file`), so that none stands in a file that is shown around.
+Unknown keys are refused. The sections are in `sections.py`; a part of the daemon gets its own, never the whole.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from riskstream.core.errors import OperatorError
+from riskstream.sections import Batching, DeadLetters, Feed, Http, Kafka, Log, Model, Stages, Topics, Watch
+
+ENV_PREFIX = "RISKSTREAM_"
+DEFAULT_FILE = Path("config/riskstream.toml")
+
+
+def _no_dots(name: str) -> str:
+    if not name or "." in name:
+        raise ValueError("must be a name without dots, as it begins every transactional id")
+    return name
+
+
+class Settings(BaseSettings):
+    """All sections."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        use_attribute_docstrings=True,
+    )
+
+    app: Annotated[str, AfterValidator(_no_dots)] = "riskstream"
+    """The name of this deployment: prefix of consumer groups and transactional ids."""
+    kafka: Kafka = Kafka()
+    topics: Topics = Topics()
+    feed: tuple[Feed, ...] = ()
+    model: Model = Model()
+    batching: Batching = Batching()
+    stages: Stages = Stages()
+    watch: Watch = Watch()
+    dead_letters: DeadLetters = DeadLetters()
+    http: Http = Http()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment stands above the file, whose content comes as the initial values."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _chains(self) -> Settings:
+        k, s = self.kafka, self.stages
+        _rising(
+            ("kafka.transaction_calls_ms", k.transaction_calls_ms),
+            ("kafka.transaction_timeout_ms", k.transaction_timeout_ms),
+            ("kafka.session_timeout_ms", k.session_timeout_ms),
+        )
+        _rising(
+            ("stages.drain_ms", s.drain_ms),
+            ("kafka.rebalance_timeout_ms", k.rebalance_timeout_ms),
+            ("stages.grace_ms", s.grace_ms),
+        )
+        for what in ("name", "topic"):
+            values = [getattr(feed, what) for feed in self.feed]
+            if twice := sorted({v for v in values if values.count(v) > 1}):
+                raise ValueError(f"two [[feed]] tables have the {what} {twice[0]!r}; give each its own")
+        return self
+
+
+def _rising(*chain: tuple[str, int]) -> None:
+    for (low, low_ms), (high, high_ms) in itertools.pairwise(chain):
+        if low_ms >= high_ms:
+            raise ValueError(f"{low} = {low_ms} must be lower than {high} = {high_ms}")
+
+
+def load(file: Path | None, overrides: dict[str, Any] | None = None) -> Settings:
+    """The settings of a file (None: `config/riskstream.toml` where it is there, else the defaults) and the environment.
+
+    `overrides` are whole sections that stand above the file. Raises OperatorError that names the first wrong key.
+    """
+    if file is None and DEFAULT_FILE.exists():
+        file = DEFAULT_FILE
+    values = _read(file) if file is not None else {}
+    for section, table in (overrides or {}).items():
+        values[section] = {**values.get(section, {}), **table} if isinstance(table, dict) else table
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise _told(error, str(file) if file else "the built-in settings") from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        fix = "give the path of a settings file"
+        raise OperatorError("--config", str(file), f"cannot be read: {error.strerror}", fix) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OperatorError("--config", str(file), f"it is not TOML: {error}", "mend the file") from None
+
+
+def _told(error: ValidationError, origin: str) -> OperatorError:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "settings"
+    variable = ENV_PREFIX + "__".join(str(part) for part in first["loc"]).upper()
+    if variable in os.environ:
+        origin = f"the environment variable {variable}"
+    if first["type"] == "extra_forbidden":
+        return OperatorError(key, first["input"], f"unknown setting in {origin}", "remove it or correct its name")
+    if not first["loc"]:
+        return OperatorError(key, origin, first["msg"].removeprefix("Value error, "), "change one of the two")
+    fix = f"change it in {origin}"
+    return OperatorError(key, first["input"], first["msg"].removeprefix("Value error, "), fix)
+
+
+def read_secret(setting: str, file: Path | None) -> str | None:
+    """The content of a secret's file without its line end. Raises OperatorError that never shows the secret."""
+    if file is None:
+        return None
+    try:
+        secret = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f"cannot be read: {type(error).__name__}"
+        raise OperatorError(setting, str(file), problem, "mount the secret there, readable by this user") from None
+    if not secret:
+        raise OperatorError(setting, str(file), "the file is empty", "write the secret into it")
+    return secret

@@ -1,0 +1,81 @@
+"""Settings: where they come from, and that a wrong one is told with its name, its value and the fix."""
+
+from __future__ import annotations
+
+import importlib.util
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from riskstream.core.errors import OperatorError
+from riskstream.settings import Settings, load, read_secret
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[kafka]\nsesion_timeout_ms = 1", ["kafka.sesion_timeout_ms", "unknown setting", "remove it"]),
+        ("speed = 1", ["speed = 1", "unknown setting"]),
+        ("[kafka]\ntransaction_calls_ms = 'soon'", ["kafka.transaction_calls_ms", "'soon'", "integer"]),
+        ("[kafka]\nsession_timeout_ms = 9000", ["transaction_timeout_ms = 10000", "session_timeout_ms = 9000"]),
+        ("[stages]\ndrain_ms = 30000", ["stages.drain_ms = 30000", "kafka.rebalance_timeout_ms = 20000"]),
+        ("app = 'a.b'", ["app = 'a.b'", "without dots"]),
+        ("[[feed]]\nname = 'a'", ["feed.0.topic", "required"]),
+        ("[[feed]]\nname='a'\ntopic='x'\n[[feed]]\nname='a'\ntopic='y'", ["two [[feed]]", "name 'a'"]),
+        ("[[feed]]\nname='a'\ntopic='x'\n[[feed]]\nname='b'\ntopic='x'", ["two [[feed]]", "topic 'x'"]),
+        ("[model]\ndevice = 'gpu'", ["model.device = 'gpu'", "'cuda'"]),
+        ("x = [", ["--config", "not TOML"]),
+    ],
+)
+def test_a_wrong_file_is_told(tmp_path: Path, text: str, told: list[str]) -> None:
+    file = tmp_path / "riskstream.toml"
+    file.write_text(text)
+    with pytest.raises(OperatorError) as error:
+        load(file)
+    for part in told:
+        assert part in str(error.value)
+
+
+def test_the_environment_stands_above_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "riskstream.toml"
+    file.write_text("[kafka]\nbootstrap_servers = 'file:9092'\nsession_timeout_ms = 17000")
+    monkeypatch.setenv("RISKSTREAM_KAFKA__BOOTSTRAP_SERVERS", "environment:9092")
+    kafka = load(file).kafka
+    assert (kafka.bootstrap_servers, kafka.session_timeout_ms) == ("environment:9092", 17_000)
+
+
+def test_a_wrong_variable_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RISKSTREAM_KAFKA__SESSION_TIMEOUT_MS", "soon")
+    with pytest.raises(OperatorError, match="the environment variable RISKSTREAM_KAFKA__SESSION_TIMEOUT_MS"):
+        load(None)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match=r"none\.toml.*cannot be read"):
+        load(tmp_path / "none.toml")
+
+
+def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("pa55word\n")
+    assert read_secret("http.token_file", file) == "pa55word"
+    file.write_text("\n")
+    with pytest.raises(OperatorError, match=r"http\.token_file.*empty"):
+        read_secret("http.token_file", file)
+    with pytest.raises(OperatorError, match=r"http\.token_file.*cannot be read"):
+        read_secret("http.token_file", tmp_path / "none")
+
+
+def test_the_settings_file_is_what_the_code_says() -> None:
+    spec = importlib.util.spec_from_file_location("settings_reference", ROOT / "dev" / "settings_reference.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.TARGET.read_text(encoding="utf-8") == module.reference(), (
+        "run: python dev/settings_reference.py --write"
+    )
+    assert [feed.name for feed in Settings(**tomllib.loads(module.reference())).feed] == ["news", "social"]
