@@ -1,0 +1,149 @@
+"""Records into batches and batches to the broker: what lanes and publishers share.
+
+One batch holds the records of one partition and has one future, so a thousand records cost a few futures instead of a
+thousand. All futures are kept and awaited: in aiokafka a transaction commits although a send in it failed, and only
+the future of that send tells (notes: trap 1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerClosed, UnknownTopicOrPartitionError
+
+from riskstream.core.records import Output
+from riskstream.kafka.config import KafkaConfig
+from riskstream.kafka.connect import quiet
+from riskstream.kafka.outputs import check_partition, partition_of_key
+from riskstream.kafka.topics import unknown_topic
+
+DISCARD_S = 2.0
+METADATA_S_MAX = 3.0
+"""A topic that the brokers have not shown for so long is not there."""
+Place = tuple[str, int]
+
+_spread = itertools.count()
+
+
+def new_producer(config: KafkaConfig, transactional_id: str | None = None) -> AIOKafkaProducer:
+    """A producer, not started: idempotent, acknowledged by all replicas, transactional where it has an id."""
+    arguments: dict[str, Any] = {
+        **config.connection(),
+        "acks": "all",
+        "enable_idempotence": True,
+        "compression_type": config.compression,
+        "max_batch_size": config.batch_bytes_max,
+        "max_request_size": config.message_bytes_max + config.batch_bytes_max,
+    }
+    if transactional_id is not None:
+        arguments["transactional_id"] = transactional_id
+        arguments["transaction_timeout_ms"] = config.transaction_timeout_ms
+    return AIOKafkaProducer(**arguments)
+
+
+async def place(producer: AIOKafkaProducer, outputs: Sequence[Output]) -> list[Place]:
+    """Where each output goes. Records without a key and a partition go together, to another partition each time.
+
+    Raises UnknownTopic, and InternalError for a partition that is not there. Nothing has been written then.
+    """
+    counts = {topic: await _partitions(producer, topic) for topic in {output.topic for output in outputs}}
+    keyless = next(_spread)
+    places: list[Place] = []
+    for output in outputs:
+        count = counts[output.topic]
+        check_partition(output, count)
+        if output.partition is not None:
+            places.append((output.topic, output.partition))
+        elif output.key is None:
+            places.append((output.topic, keyless % count))
+        else:
+            places.append((output.topic, partition_of_key(output.key, count)))
+    return places
+
+
+async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
+    known = producer.client.cluster.partitions_for_topic(topic)
+    if known is not None:
+        return len(known)
+    try:
+        with quiet():
+            async with asyncio.timeout(METADATA_S_MAX):
+                return len(await producer.partitions_for(topic))
+    except (UnknownTopicOrPartitionError, TimeoutError) as error:
+        raise unknown_topic(topic) from error
+
+
+async def write(producer: AIOKafkaProducer, outputs: Sequence[Output], places: Sequence[Place]) -> None:
+    """Send all outputs, in order per partition, and return when every one is acknowledged. Raises the first failure."""
+    futures: list[asyncio.Future[Any]] = []
+    columns = ([(where, batch) for batch in mine] for where, mine in _batches(producer, outputs, places).items())
+    # The first batches of all partitions before the second ones: a second one waits until the first is on its way.
+    for (topic, partition), batch in filter(None, itertools.chain.from_iterable(itertools.zip_longest(*columns))):
+        future = await producer.send_batch(batch, topic, partition=partition)
+        future.add_done_callback(_seen)
+        futures.append(future)
+    await asyncio.gather(*futures)
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    """A failure is raised once, from `write`; asyncio need not log the others as never retrieved."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _batches(producer: AIOKafkaProducer, outputs: Sequence[Output], places: Sequence[Place]) -> dict[Place, list[Any]]:
+    batches: dict[Place, list[Any]] = {}
+    for output, where in zip(outputs, places, strict=True):
+        mine = batches.setdefault(where, [])
+        if not mine or not _fits(mine[-1], output):
+            mine.append(producer.create_batch())
+            _fits(mine[-1], output)  # the first record always fits
+    return batches
+
+
+def _fits(batch: Any, output: Output) -> bool:
+    headers = list(output.headers)
+    return batch.append(timestamp=None, key=output.key, value=output.value, headers=headers) is not None
+
+
+async def discard(producer: AIOKafkaProducer) -> None:
+    """Throw a producer away within a few seconds, also one whose broker does not answer. Never raises.
+
+    `stop` alone waits for ever for batches that cannot be delivered; then its background task is ended and its
+    connections cut. What it wrote without committing stays invisible and is aborted by the broker.
+    """
+    _watch_failures(producer)
+    with quiet():
+        if not await _in_time(producer.stop()):
+            producer._message_accumulator.fail_all(ProducerClosed())
+            sender = producer._sender.sender_task
+            while sender is not None and not sender.done():
+                sender.cancel()
+                await asyncio.wait([sender], timeout=0.1)
+            await _in_time(producer.client.close())
+
+
+def _watch_failures(producer: AIOKafkaProducer) -> None:
+    """See to the futures inside that nobody awaits any more: else asyncio logs each as never retrieved, long after."""
+    kept = producer._message_accumulator
+    batches = [*kept._pending_batches, *itertools.chain.from_iterable(kept._batches.values())]
+    left = [future for batch in batches for future in (batch.future, batch._drain_waiter)]
+    if (ending := producer._txn_manager.wait_for_transaction_end()) is not None:
+        left.append(ending)
+    for future in left:
+        future.add_done_callback(_seen)
+
+
+async def _in_time(work: Any) -> bool:
+    """Whether it ended in time. Its failure is no one's business: the producer is thrown away."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait([task], timeout=DISCARD_S)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.1)
+        return False
+    return task.cancelled() or task.exception() is None
