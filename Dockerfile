@@ -1,0 +1,34 @@
+# The daemon as an image: `docker build -t riskstream .`, then `docker run --read-only --tmpfs /tmp riskstream`.
+# It runs as a numeric user without a shell login, writes nothing but /tmp, and holds no build tool.
+
+FROM python:3.11-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 UV_LINK_MODE=copy
+RUN python -m pip install --quiet uv==0.13.9
+WORKDIR /build
+# Dependencies first: this layer changes only when the pins do.
+COPY requirements/run.txt requirements/run.txt
+RUN python -m venv --without-pip /opt/riskstream \
+ && uv pip install --python /opt/riskstream/bin/python --compile-bytecode --require-hashes -r requirements/run.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY riskstream riskstream
+RUN uv pip install --python /opt/riskstream/bin/python --compile-bytecode --no-deps .
+
+FROM python:3.11-slim-bookworm
+LABEL org.opencontainers.image.title="riskstream" \
+      org.opencontainers.image.description="Scores news and social feeds from Kafka for risk, per watched entity, and publishes alerts" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /opt/riskstream /opt/riskstream
+WORKDIR /srv/riskstream
+COPY config config
+COPY models/finrisk models/finrisk
+ENV PATH=/opt/riskstream/bin:$PATH \
+    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp HF_HUB_OFFLINE=1 \
+    RISKSTREAM_HTTP__HOST=0.0.0.0
+USER 10001:10001
+EXPOSE 8321
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+  CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ.get('RISKSTREAM_HTTP__PORT', '8321') + '/livez', timeout=4)"]
+ENTRYPOINT ["riskstream"]
+CMD ["run"]

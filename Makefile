@@ -1,0 +1,63 @@
+# Everything that a developer runs. Each target makes what it needs first, from nothing but Python 3.11 or newer,
+# and, where a broker is involved, Java 17 and Maven.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format kafka kafka-jars train pin clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+UV := $(BIN)/uv
+PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make pin' $(UPGRADE)
+# More arguments for the command of a target: `make test ARGS='-k lanes -x'`.
+ARGS ?=
+CONFIG ?= config/train/finrisk.toml
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+install: .venv/.installed ## Make .venv with everything pinned in requirements/dev.txt
+
+.venv/.installed: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("riskstream needs Python 3.11 or newer; set PYTHON=…") if sys.version_info < (3, 11) else 0'
+	@$(BIN)/python -c '' 2>/dev/null || { echo 'Making .venv …'; $(PYTHON) -m venv --clear .venv; }
+	@$(UV) --version 2>/dev/null | grep -qF 'uv $(UV_VERSION)' || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@echo 'Installing requirements/dev.txt …'
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: install ## Run the daemon on its embedded broker with a packaged feed; ends by itself
+	$(BIN)/riskstream demo $(ARGS)
+
+test: install kafka-jars ## Run every test, those that need a real Kafka too
+	RISKSTREAM_TEST_BROKER=required $(BIN)/pytest $(ARGS)
+
+lint: install ## Check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install ## Format, and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+kafka: install kafka-jars ## Run one local Kafka broker until Ctrl-C
+	$(BIN)/python dev/kafka/serve.py $(ARGS)
+
+kafka-jars: install
+	@$(BIN)/python dev/kafka/serve.py --fetch-only
+
+train: install ## Fine-tune as CONFIG says (config/train/finrisk.toml)
+	$(BIN)/riskstream train --config $(CONFIG) $(ARGS)
+
+pin: install ## Pin again after pyproject.toml changed; `make pin UPGRADE=--upgrade` takes newer versions
+	$(PIN) --extra dev pyproject.toml --output-file requirements/dev.txt
+	$(PIN) --extra torch --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
+
+clean: ## Remove .venv and every cache
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

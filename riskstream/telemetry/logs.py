@@ -1,0 +1,123 @@
+"""An event becomes a line, and every other library's lines look the same.
+
+    event ── level_of / name_of / fields_of ──► structlog ──┐
+    aiokafka, transformers, warnings ── stdlib logging ─────┴──► stderr, as JSON, or coloured on a terminal
+
+Rule 1. ERROR: data was lost or a person must act. WARNING: odd, and recovered. INFO: what the operator did took
+        effect, and alerts. DEBUG: everything that comes per batch.
+Rule 2. Lines go to stderr: stdout is data.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from functools import cache
+
+import msgspec
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+from riskstream.telemetry import events as ev
+
+_TALKATIVE = ("aiokafka", "aiohttp", "asyncio", "transformers", "torch", "fsspec", "urllib3", "httpx", "filelock")
+"""Libraries whose INFO is about themselves; they speak from WARNING on, or at the level asked for if that is higher."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def level_of(event: ev.Event) -> int:
+    """The stdlib level of an event's line."""
+    match event:
+        case ev.RequestFailed() | ev.LaneChanged(state="stopped") | ev.SinkFailed(will_retry=False):
+            return logging.ERROR
+        case ev.LaneFenced() | ev.TransactionLost() | ev.DeadLetterCut() | ev.BatchBisected() | ev.SinkFailed():
+            return logging.WARNING
+        case ev.ModelRefused() | ev.ConfigRefused():
+            return logging.WARNING
+        case ev.AlertPublished(state="firing" | "resolved"):
+            return logging.INFO
+        case ev.LaneChanged(state="ready" | "closed") | ev.LaneRestored() | ev.ModelLoaded() | ev.ConfigLoaded():
+            return logging.INFO
+        case ev.ServiceStarted() | ev.ServiceStopping() | ev.ServiceStopped():
+            return logging.INFO
+        case _:
+            return logging.DEBUG
+
+
+@cache
+def _words(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
+
+
+def name_of(event: ev.Event) -> str:
+    """The event's name as words: `lane changed`."""
+    return _words(type(event).__name__)
+
+
+def fields_of(event: ev.Event) -> dict[str, object]:
+    """What the line carries: the event's fields, shortened where a batch made them long."""
+    fields: dict[str, object] = msgspec.structs.asdict(event)
+    match event:
+        case ev.Committed(end_to_end_ms=samples):
+            fields["end_to_end_ms"] = max(samples, default=None)
+        case ev.AlertsOpen(counts=counts):
+            fields["counts"] = {f"{rule}/{severity}": count for (rule, severity), count in counts.items()}
+        case _:
+            pass
+    return {name: value for name, value in fields.items() if value not in ("", None)}
+
+
+_SHARED: tuple[Processor, ...] = (
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.format_exc_info,
+)
+"""What our own lines and those of other libraries get before they are written."""
+
+
+def get_logger() -> FilteringBoundLogger:
+    """The logger of riskstream's own events. It goes through stdlib logging, so an embedder's handlers see it too."""
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        logging.getLogger("riskstream"),
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    return logger
+
+
+def _one_line(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """On a terminal, nothing that a feed or a broker wrote can move the cursor or begin a line of its own."""
+    for name, value in event.items():
+        if isinstance(value, str) and name != "trace":
+            event[name] = _CONTROL.sub(lambda match: repr(match[0])[1:-1], value)
+    return event
+
+
+def _to_json(fields: dict[str, object], **_options: object) -> str:
+    first = {name: fields.pop(name) for name in ("at", "level", "event") if name in fields}
+    return msgspec.json.encode({**first, **fields}, enc_hook=repr).decode()
+
+
+def configure_logging(level: str = "info", json: bool | None = None) -> None:
+    """Send every line of this process to stderr; `json` None means JSON unless stderr is a terminal. For `main`."""
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    as_json = not sys.stderr.isatty() if json is None else json
+    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    last += (
+        [structlog.processors.JSONRenderer(_to_json)]
+        if as_json
+        else [_one_line, structlog.dev.ConsoleRenderer(timestamp_key="at")]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=last))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(threshold)
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(max(threshold, logging.WARNING))
+    logging.captureWarnings(True)

@@ -1,0 +1,247 @@
+"""An event becomes metric changes. What each metric means, and what to do about it, is in docs/metrics.md.
+
+    Metrics(feeds, sinks) ── apply(event) ──► one registry ── render(accept) ──► /metrics
+
+Rule 1. A daemon has its own registry, so that several can live in one test process.
+Rule 2. Closed sets are there from the start (outcomes and reasons of a configured feed), so that `rate()` sees the
+        first event and a missing series means a missing daemon.
+Rule 3. What lanes report one by one is kept per lane here and added up; a lane that closes takes its part along.
+
+Doubt: `disable_created_metrics` is process-wide, so an embedder's own counters lose their `_created` series too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+import prometheus_client as prom
+from prometheus_client.exposition import choose_encoder
+
+from riskstream.core.records import Partition, Reason, Severity
+from riskstream.telemetry import events as ev
+
+_WAIT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_END_TO_END_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
+"""From a fast stage to a night's backlog: published to committed is hours where a feed was down."""
+_LOAD_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+_TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_RATIO = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
+
+
+class Metrics:
+    """Everything that a daemon counts, and the one place where an event changes it."""
+
+    def __init__(self, feeds: Sequence[str] = (), sinks: Sequence[str] = ()) -> None:
+        prom.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = prom.CollectorRegistry()
+        prom.ProcessCollector(registry=self.registry)
+        prom.PlatformCollector(registry=self.registry)
+        prom.GCCollector(registry=self.registry)
+        self._lanes: dict[tuple[str, Partition], ev.LaneState] = {}
+        self._open: dict[Partition, Mapping[tuple[str, Severity], int]] = {}
+        self._ever_open: set[tuple[str, Severity]] = set()
+        self._sizes: dict[Partition, int] = {}
+        self._define_score()
+        self._define_stream()
+        self._define_watch()
+        self._define_model()
+        self._fill_closed_sets(feeds, sinks)
+
+    def _counter(self, name: str, help_text: str, *labels: str) -> prom.Counter:
+        return prom.Counter(f"riskstream_{name}", help_text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, help_text: str, *labels: str) -> prom.Gauge:
+        return prom.Gauge(f"riskstream_{name}", help_text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, help_text: str, buckets: Sequence[float], *labels: str) -> prom.Histogram:
+        return prom.Histogram(f"riskstream_{name}", help_text, labels, registry=self.registry, buckets=buckets)
+
+    def _define_score(self) -> None:
+        self.documents = self._counter("documents", "Messages of a feed, by what became of them", "feed", "outcome")
+        self.rejected = self._counter("rejected", "Messages that could not be scored, by why", "feed", "reason")
+        self.signals = self._counter("signals", "Signals committed", "feed")
+        self.late = self._counter("late", "Signals older than age_max_s, kept out of windows", "feed")
+        self.cache_hits = self._counter("cache_hits", "Pairs answered without the model")
+        self.queue = self._histogram("queue_seconds", "What a batch's oldest pair waited before the model", _WAIT_S)
+        self.tokenize = self._histogram("tokenize_seconds", "Tokenising one group of pairs", _WAIT_S)
+        self.inference = self._histogram("inference_seconds", "One batch in the model", _WAIT_S)
+        self.batch_texts = self._histogram("batch_texts", "Pairs in a batch", _TEXTS)
+        self.padding = self._histogram("batch_padding_ratio", "Share of a batch's tokens that is padding", _RATIO)
+
+    def _define_stream(self) -> None:
+        self.end_to_end = self._histogram(
+            "end_to_end_seconds", "From publication (score) or arrival (watch) to committed", _END_TO_END_S, "stage"
+        )
+        self.lag = self._gauge("lag_records", "Records between this daemon's positions and the ends", "topic")
+        self.lanes = self._gauge("lanes", "Lanes by what they are doing", "stage", "state")
+        self.transactions = self._counter("transactions", "Transactions by how they ended", "stage", "outcome")
+        self.transaction = self._histogram(
+            "transaction_seconds", "One transaction, opened to committed", _WAIT_S, "stage"
+        )
+        self.fenced = self._counter("fenced", "Lanes that another owner took while we held them", "stage")
+        self.restore = self._histogram("restore_seconds", "Reading one lane's state back from the log", _LOAD_S)
+        self.loop_lag = self._histogram("loop_lag_seconds", "How late the event loop woke up", _WAIT_S)
+
+    def _define_watch(self) -> None:
+        self.alerts = self._counter("alerts", "Records of alerts committed", "rule", "severity", "state")
+        self.alerts_open = self._gauge("alerts_open", "Alerts that are open now", "rule", "severity")
+        self.alerts_held = self._counter("alerts_held", "Alerts that a limit held back", "rule", "reason")
+        self.state_entities = self._gauge("state_entities", "Subjects kept in state")
+        self.state_evicted = self._counter("state_evicted", "Subjects that left state", "reason")
+        self.sink_failures = self._counter("sink_failures", "Deliveries that a sink did not take", "sink")
+
+    def _define_model(self) -> None:
+        self.model_info = self._gauge("model_info", "1 for the model version that answers", "model")
+        self.model_refused = self._counter("model_refused", "Model versions that were not taken", "reason")
+        self.model_swap = self._histogram("model_swap_seconds", "Fetching, checking and warming up a version", _LOAD_S)
+        self.config_hash = self._gauge("config_hash", "1 for the configuration in force", "kind", "hash")
+        self.score_drift = self._gauge("score_drift", "Distance of a head's scores from those at training", "head")
+
+    def _fill_closed_sets(self, feeds: Sequence[str], sinks: Sequence[str]) -> None:
+        for feed in feeds:
+            self.signals.labels(feed)
+            self.late.labels(feed)
+            for outcome in ev.OUTCOMES:
+                self.documents.labels(feed, outcome)
+            for reason in Reason:
+                self.rejected.labels(feed, reason)
+        for sink in sinks:
+            self.sink_failures.labels(sink)
+        for evicted in ("idle", "limit"):
+            self.state_evicted.labels(evicted)
+
+    def apply(self, event: ev.Event) -> None:
+        """Change the metrics by what happened. An event that is only a line changes nothing."""
+        match event:
+            case ev.DocumentsDecided() | ev.SignalsPublished() | ev.LateSignals() | ev.CacheHits():
+                self._apply_decided(event)
+            case ev.Tokenised(seconds=seconds):
+                self.tokenize.observe(seconds)
+            case ev.BatchScored():
+                self._apply_batch(event)
+            case ev.LaneChanged() | ev.LaneRestored() | ev.LaneFenced() | ev.LagSeen():
+                self._apply_lane(event)
+            case ev.Committed() | ev.TransactionLost():
+                self._apply_transaction(event)
+            case ev.AlertPublished() | ev.AlertsHeld() | ev.AlertsOpen() | ev.StateSize() | ev.StateEvicted():
+                self._apply_watch(event)
+            case ev.SinkFailed(sink=sink):
+                self.sink_failures.labels(sink).inc()
+            case ev.ModelLoaded() | ev.ModelRefused() | ev.DriftSeen() | ev.ConfigLoaded():
+                self._apply_model(event)
+            case ev.LoopLag(seconds=seconds):
+                self.loop_lag.observe(seconds)
+            case ev.BatchBisected() | ev.DeadLetterCut() | ev.ConfigRefused() | ev.RequestFailed():
+                pass
+            case ev.ServiceStarted() | ev.ServiceStopping() | ev.ServiceStopped():
+                pass
+            case _:
+                assert_never(event)
+
+    def _apply_decided(self, event: ev.DocumentsDecided | ev.SignalsPublished | ev.LateSignals | ev.CacheHits) -> None:
+        match event:
+            case ev.DocumentsDecided(feed=feed, outcomes=outcomes, rejected=rejected):
+                for outcome, count in outcomes.items():
+                    self.documents.labels(feed, outcome).inc(count)
+                for reason, count in rejected.items():
+                    self.rejected.labels(feed, reason).inc(count)
+            case ev.SignalsPublished(feed=feed, count=count):
+                self.signals.labels(feed).inc(count)
+            case ev.LateSignals(feed=feed, count=count):
+                self.late.labels(feed).inc(count)
+            case ev.CacheHits(count=count):
+                self.cache_hits.inc(count)
+
+    def _apply_batch(self, event: ev.BatchScored) -> None:
+        self.queue.observe(event.queue_ms / 1000)
+        self.inference.observe(event.inference_s)
+        self.batch_texts.observe(event.texts)
+        self.padding.observe(1 - event.tokens / event.padded if event.padded else 0.0)
+
+    def _apply_lane(self, event: ev.LaneChanged | ev.LaneRestored | ev.LaneFenced | ev.LagSeen) -> None:
+        match event:
+            case ev.LaneChanged(stage=stage, topic=topic, partition=number, state=state):
+                partition = Partition(topic, number)
+                self._lanes[stage, partition] = state
+                if state == "closed":
+                    del self._lanes[stage, partition]
+                    self._sizes.pop(partition, None)
+                    self._open.pop(partition, None)
+                    self._show_watch()
+                tally = Tally(now for (of, _), now in self._lanes.items() if of == stage)
+                for known in ev.LANE_STATES:
+                    if known != "closed":
+                        self.lanes.labels(stage, known).set(tally[known])
+            case ev.LaneRestored(seconds=seconds):
+                self.restore.observe(seconds)
+            case ev.LaneFenced(stage=stage):
+                self.fenced.labels(stage).inc()
+            case ev.LagSeen(topic=topic, records=records):
+                self.lag.labels(topic).set(records)
+
+    def _apply_transaction(self, event: ev.Committed | ev.TransactionLost) -> None:
+        match event:
+            case ev.Committed(stage=stage, seconds=seconds, end_to_end_ms=samples):
+                self.transactions.labels(stage, "committed").inc()
+                self.transaction.labels(stage).observe(seconds)
+                end_to_end = self.end_to_end.labels(stage)
+                for sample in samples:
+                    end_to_end.observe(sample / 1000)
+            case ev.TransactionLost(stage=stage, outcome=outcome):
+                self.transactions.labels(stage, outcome).inc()
+
+    def _apply_watch(
+        self, event: ev.AlertPublished | ev.AlertsHeld | ev.AlertsOpen | ev.StateSize | ev.StateEvicted
+    ) -> None:
+        match event:
+            case ev.AlertPublished(rule=rule, severity=severity, state=state):
+                self.alerts.labels(rule, severity, state).inc()
+            case ev.AlertsHeld(rule=rule, reason=reason, count=count):
+                self.alerts_held.labels(rule, reason).inc(count)
+            case ev.AlertsOpen(topic=topic, partition=number, counts=counts):
+                self._open[Partition(topic, number)] = counts
+                self._show_watch()
+            case ev.StateSize(topic=topic, partition=number, subjects=subjects):
+                self._sizes[Partition(topic, number)] = subjects
+                self._show_watch()
+            case ev.StateEvicted(reason=evicted, count=count):
+                self.state_evicted.labels(evicted).inc(count)
+
+    def _show_watch(self) -> None:
+        self.state_entities.set(sum(self._sizes.values()))
+        total: Tally[tuple[str, Severity]] = Tally()
+        for counts in self._open.values():
+            total.update(counts)
+        self._ever_open.update(total)
+        for rule, severity in self._ever_open:
+            self.alerts_open.labels(rule, severity).set(total[rule, severity])
+
+    def _apply_model(self, event: ev.ModelLoaded | ev.ModelRefused | ev.DriftSeen | ev.ConfigLoaded) -> None:
+        match event:
+            case ev.ModelLoaded(model=model, seconds=seconds):
+                self.model_info.clear()
+                self.model_info.labels(model).set(1)
+                self.model_swap.observe(seconds)
+            case ev.ModelRefused(reason=reason):
+                self.model_refused.labels(reason).inc()
+            case ev.DriftSeen(heads=heads):
+                for head, distance in heads.items():
+                    self.score_drift.labels(head).set(distance)
+            case ev.ConfigLoaded(kind=kind, hash=hashed):
+                self.config_hash.remove_by_labels({"kind": kind})
+                self.config_hash.labels(kind, hashed).set(1)
+
+    def names(self) -> frozenset[str]:
+        """The full names of riskstream's own metrics, as an operator writes them in a query."""
+        return frozenset(
+            family.name + ("_total" if family.type == "counter" else "")
+            for family in self.registry.collect()
+            if family.name.startswith("riskstream_")
+        )
+
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """The exposition and its content type: OpenMetrics where the scraper asks for it, else plain text."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type

@@ -1,0 +1,320 @@
+"""The HTTP port over a real socket: who may ask, what is answered, and what the table of alerts keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import aiohttp
+import pytest
+
+from riskstream.core.clock import format_ms
+from riskstream.core.errors import OperatorError
+from riskstream.core.records import Alert, AlertState, Mention, Severity, SubjectRef
+from riskstream.service import http as http_module
+from riskstream.service.board import Board
+from riskstream.service.health import Health
+from riskstream.service.http import BODY_BYTES_MAX, HttpServer
+from riskstream.telemetry import Metrics, Telemetry
+from riskstream.telemetry.events import CacheHits
+
+Ask = Callable[..., Awaitable[tuple[int, Any, Any]]]
+
+
+def alert(
+    alert_id: str,
+    sequence: int = 1,
+    state: AlertState = "firing",
+    *,
+    at_ms: int = 0,
+    entity: str = "ACME",
+    severity: Severity = "severe",
+    by: str = "entity",
+) -> Alert:
+    """A whole alert of which only these fields matter."""
+    mention = Mention(entity, entity.title(), entity, 1.0) if by == "entity" else None
+    at = format_ms(at_ms)
+    return Alert(
+        alert_id, sequence, "credit-shock", "sha256:0", SubjectRef(by, entity, entity.title()), mention,
+        state, severity, "threshold", "fired", 0.9, 0.8, at, at, at if state == "resolved" else None, at,
+        1, 1, 1, "", {}, (), "finrisk@1",
+    )  # fmt: skip
+
+
+async def score(pairs: Sequence[tuple[str, str]]) -> list[dict[str, object]]:
+    """A model that knows how long a text is."""
+    return [{"risk_score": len(text) / 100} for _, text in pairs]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Awaitable[Ask]]]:
+    """Starts servers and gives a way to ask each; everything is stopped afterwards."""
+    servers: list[HttpServer] = []
+    async with aiohttp.ClientSession() as session:
+
+        async def start(**options: Any) -> Ask:
+            parts: dict[str, Any] = {"health": Health(), "metrics": Metrics()} | options
+            server = HttpServer("127.0.0.1", 0, **parts)
+            await server.start()
+            servers.append(server)
+
+            async def ask(method: str, path: str, **more: Any) -> tuple[int, Any, Any]:
+                url = f"http://127.0.0.1:{server.port}{path}"
+                async with session.request(method, url, **more) as answer:
+                    text = await answer.text()
+                    is_json = answer.content_type == "application/json"
+                    return answer.status, json.loads(text) if is_json and text else text, answer.headers
+
+            return ask
+
+        yield start
+        for server in servers:
+            await server.stop()
+
+
+Serve = Callable[..., Awaitable[Ask]]
+
+
+async def test_readiness_names_every_condition_and_what_is_wrong_with_it(serve: Serve) -> None:
+    health = Health()
+    ask = await serve(health=health)
+    assert (await ask("GET", "/readyz"))[:2] == (503, {"ready": False, "conditions": {"loop": "ok"}})
+    health.set("model", False, "the model is loading")
+    health.set("score.lanes", True)
+    conditions = {"loop": "ok", "model": "the model is loading", "score.lanes": "ok"}
+    assert (await ask("GET", "/readyz"))[:2] == (503, {"ready": False, "conditions": conditions})
+    health.set("model", True)
+    assert (await ask("GET", "/readyz"))[:2] == (200, {"ready": True, "conditions": conditions | {"model": "ok"}})
+    assert (await ask("GET", "/livez"))[:2] == (200, {"live": True, "broken": {}})
+    health.dead("model", "its thread ended")
+    assert (await ask("GET", "/livez"))[:2] == (503, {"live": False, "broken": {"model": "its thread ended"}})
+    assert (await ask("GET", "/readyz"))[0] == 503
+
+
+async def test_metrics_are_open_and_follow_the_scraper(serve: Serve) -> None:
+    metrics = Metrics()
+    Telemetry(metrics).emit(CacheHits(3))
+    ask = await serve(metrics=metrics)
+    status, text, headers = await ask("GET", "/metrics")
+    assert (status, headers["Content-Type"].split(";")[0]) == (200, "text/plain")
+    assert "riskstream_cache_hits_total 3.0" in text
+    _, text, headers = await ask("GET", "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert headers["Content-Type"].startswith("application/openmetrics-text")
+    assert text.endswith("# EOF\n")
+
+
+TOKEN = {"Authorization": "Bearer s3cret"}
+
+
+@pytest.mark.parametrize(
+    ("options", "headers", "status"),
+    [
+        ({}, {}, 403),
+        ({}, TOKEN, 403),
+        ({"open_api": True}, {}, 200),
+        ({"token": "s3cret\n"}, TOKEN, 200),
+        ({"token": "s3cret"}, {}, 401),
+        ({"token": "s3cret"}, {"Authorization": "Bearer wrong"}, 401),
+        ({"token": "s3cret"}, {"Authorization": "Basic s3cret"}, 401),
+        ({"token": "s3cret"}, {"Authorization": "Bearer ünï"}, 401),
+        ({"token": "s3cret", "open_api": True}, {}, 401),
+        ({"token": "s3cret"}, {"X-Forwarded-For": "127.0.0.1", "Forwarded": "for=127.0.0.1"}, 401),
+    ],
+)
+async def test_who_may_ask(serve: Serve, options: dict[str, Any], headers: dict[str, str], status: int) -> None:
+    ask = await serve(board=Board(), score=score, **options)
+    assert (await ask("GET", "/v1/alerts", headers=headers))[0] == status
+    assert (await ask("GET", "/v1/entities/ACME", headers=headers))[0] == status
+    assert (await ask("POST", "/v1/score", headers=headers, json={"text": "x"}))[0] == status
+    assert (await ask("GET", "/livez"))[0] == 200
+
+
+async def test_a_closed_api_says_how_to_open_it(serve: Serve) -> None:
+    ask = await serve()
+    status, body, _ = await ask("GET", "/v1/nothing")
+    assert (status, body["error"]) == (403, "closed")
+    assert "http.token_file" in body["detail"]
+    ask = await serve(token="s3cret")
+    assert (await ask("GET", "/v1/alerts"))[2]["WWW-Authenticate"].startswith("Bearer")
+
+
+async def test_texts_are_scored_in_order_and_ids_come_back(serve: Serve) -> None:
+    ask = await serve(score=score, open_api=True)
+    one = {"text": "A" * 50, "entity": "ACME", "id": "d1"}
+    assert (await ask("POST", "/v1/score", json=one))[:2] == (200, {"id": "d1", "entity": "ACME", "risk_score": 0.5})
+    status, rows, _ = await ask("POST", "/v1/score", json=[{"text": "ab", "id": 7}, {"text": "违约"}])
+    assert status == 200
+    assert rows == [{"id": 7, "entity": "", "risk_score": 0.02}, {"id": None, "entity": "", "risk_score": 0.02}]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "part"),
+    [
+        (b"", 400, "truncated"),
+        (b"nonsense", 400, "malformed"),
+        (b"{}", 400, "text"),
+        (b'{"text": ""}', 400, "length >= 1"),
+        (b'{"text": 5}', 400, "$.text"),
+        (b'[{"text": "a"}, {"text": null}]', 400, "$[1].text"),
+        (b"[]", 400, "length >= 1"),
+        (b"[" + b",".join([b'{"text":"a"}'] * 257) + b"]", 400, "length <= 256"),
+        (b'{"text": "\\ud800"}', 400, "truncated"),  # a lone surrogate
+        (b'{"text": "\xff"}', 400, "utf-8"),
+        (b'{"text": "' + b"a" * BODY_BYTES_MAX + b'"}', 413, "bytes"),
+    ],
+    ids=lambda value: repr(value)[:24],
+)
+async def test_a_body_that_cannot_be_scored_is_refused_with_the_place(
+    serve: Serve, body: bytes, status: int, part: str
+) -> None:
+    ask = await serve(score=score, open_api=True)
+    answered, told, _ = await ask("POST", "/v1/score", data=body)
+    assert answered == status
+    assert part in told["detail"]
+
+
+async def test_a_process_without_the_part_says_which_one_has_it(serve: Serve) -> None:
+    health = Health()
+    ask = await serve(health=health, open_api=True)
+    for method, path, word in [
+        ("POST", "/v1/score", "score stage"),
+        ("GET", "/v1/alerts", "serve stage"),
+        ("GET", "/v1/entities/ACME", "serve stage"),
+    ]:
+        status, body, _ = await ask(method, path, data=b"{}")
+        assert status == 404
+        assert word in body["detail"]
+    health.set("model", False, "the model is loading")
+    assert (await ask("POST", "/v1/score", data=b"{}"))[:2] == (
+        503,
+        {"error": "not_ready", "detail": "the model is loading"},
+    )
+
+
+async def test_other_routes_and_methods_are_refused_in_json(serve: Serve) -> None:
+    ask = await serve(open_api=True)
+    assert (await ask("GET", "/nowhere"))[:2] == (404, {"error": "not_found", "detail": "Not Found"})
+    status, body, headers = await ask("PUT", "/v1/alerts")
+    assert (status, body["error"]) == (405, "method_not_allowed")
+    assert "GET" in headers["Allow"]
+    assert "Server" not in headers
+
+
+async def test_a_fault_of_ours_is_500_without_a_traceback_and_one_line(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(pairs: Sequence[tuple[str, str]]) -> list[dict[str, object]]:
+        raise KeyError("a secret detail")
+
+    ask = await serve(score=broken, open_api=True)
+    status, body, _ = await ask("POST", "/v1/score", json={"text": "x"})
+    assert (status, body["error"]) == (500, "internal_error")
+    assert "secret" not in json.dumps(body)
+    lines = [record for record in caplog.records if record.name == "riskstream"]
+    assert [line.levelname for line in lines] == ["ERROR"]
+    assert "KeyError" in str(lines[0].msg)
+
+
+async def test_more_requests_than_the_model_can_take_are_told_to_come_again(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_module, "SCORING_MAX", 1)
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(pairs: Sequence[tuple[str, str]]) -> list[dict[str, object]]:
+        entered.set()
+        await go_on.wait()
+        return await score(pairs)
+
+    ask = await serve(score=slow, open_api=True)
+    first = asyncio.ensure_future(ask("POST", "/v1/score", json={"text": "x"}))
+    await entered.wait()
+    status, body, headers = await ask("POST", "/v1/score", json={"text": "x"})
+    assert (status, body["error"], headers["Retry-After"]) == (503, "busy", "1")
+    go_on.set()
+    assert (await first)[0] == 200
+
+
+async def test_alerts_are_the_open_ones_newest_first(serve: Serve) -> None:
+    board = Board()
+    board.put(alert("a", at_ms=1))
+    board.put(alert("b", at_ms=2, severity="watch", entity="ZEN/1"))
+    board.put(alert("c", at_ms=3, state="resolved"))
+    ask = await serve(board=board, open_api=True)
+    _, body, _ = await ask("GET", "/v1/alerts")
+    assert ([found["alert_id"] for found in body["alerts"]], body["total"]) == (["b", "a"], 2)
+    _, body, _ = await ask("GET", "/v1/alerts?severity=severe&limit=1")
+    assert ([found["alert_id"] for found in body["alerts"]], body["total"]) == (["a"], 1)
+    _, body, _ = await ask("GET", "/v1/entities/ACME")
+    assert [found["alert_id"] for found in body["open"]] == ["a"]
+    assert [found["alert_id"] for found in body["resolved"]] == ["c"]
+    _, body, _ = await ask("GET", "/v1/entities/ZEN/1")
+    assert body["open"][0]["subject"]["id"] == "ZEN/1"
+    for limit in ("0", "many", "1001"):
+        assert (await ask("GET", f"/v1/alerts?limit={limit}"))[0] == 400
+
+
+async def test_a_port_in_use_is_the_operators_to_mend() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        server = HttpServer("127.0.0.1", port, health=Health(), metrics=Metrics())
+        with pytest.raises(OperatorError, match=rf"http.port = {port}: is in use. Fix: choose another"):
+            await server.start()
+        await server.stop()
+
+
+async def test_a_host_that_is_not_ours_and_an_empty_token_are_the_operators_to_mend() -> None:
+    with pytest.raises(OperatorError, match=r"http\.host"):
+        await HttpServer("192.0.2.1", 0, health=Health(), metrics=Metrics()).start()
+    with pytest.raises(OperatorError, match=r"http\.token_file"):
+        HttpServer("127.0.0.1", 0, health=Health(), metrics=Metrics(), token=" \n")
+
+
+async def test_the_loop_is_watched_and_a_silent_one_is_not_live() -> None:
+    health, metrics = Health(loop_silent_ms_max=5_000), Metrics()
+    watching = asyncio.create_task(health.watch_loop(Telemetry(metrics), period_s=0.01))
+    await asyncio.sleep(0.03)
+    time.sleep(0.05)  # noqa: ASYNC251 - blocking the loop is the point
+    await asyncio.sleep(0.03)
+    watching.cancel()
+    lag = metrics.registry.get_sample_value("riskstream_loop_lag_seconds_sum")
+    assert lag is not None
+    assert lag >= 0.03
+    health.beat(1_000)
+    assert health.live(6_000) == (True, {})
+    assert health.live(6_001) == (False, {"loop": "the event loop was silent for 5.0 s"})
+
+
+def test_the_board_keeps_the_greatest_sequence_and_honours_tombstones() -> None:
+    board = Board()
+    board.put(alert("a", 2, "updated"))
+    board.put(alert("a", 1))
+    assert [kept.sequence for kept in board.open()] == [2]
+    board.put(alert("a", 3, "resolved"))
+    assert board.open() == []
+    assert [kept.sequence for kept in board.for_entity("ACME")] == [3]
+    board.forget("a")
+    board.forget("never there")
+    assert len(board) == 0
+
+
+def test_a_full_board_drops_the_oldest_resolved_alerts_first() -> None:
+    board = Board(alerts_max=3)
+    board.put(alert("open-old", at_ms=0))
+    board.put(alert("resolved-new", state="resolved", at_ms=9))
+    board.put(alert("resolved-old", state="resolved", at_ms=5))
+    board.put(alert("open-new", at_ms=10))
+    assert [kept.alert_id for kept in board.for_entity("ACME")] == ["open-new", "resolved-new", "open-old"]
+
+
+def test_an_alert_about_a_group_is_no_entitys() -> None:
+    board = Board()
+    board.put(alert("g", entity="banks", by="group"))
+    assert board.for_entity("banks") == []
+    assert len(board.open()) == 1
