@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -40,29 +41,29 @@ def ticks(after_ms: int, upto_ms: int) -> range:
     return range(first, upto_ms + 1, TICK_MS)
 
 
-def arrivals(published_ms: Iterable[int]) -> Iterator[int]:
+def arrivals(published_ms: Iterable[int | None]) -> Iterator[int]:
     """The arrival times that a replay makes for lines published at these times; they never go back.
 
     a(i) = max(a(i-1), min(p(i), the smallest p in the next 8 lines that is ≥ a(i-1))), so that one line from the
-    future does not drag the clock along; the last line lies at most an hour after the one before it.
+    future does not drag the clock along; the last line lies at most an hour after the one before it. A line without a
+    readable time (None) arrives with the one before it.
     """
     source = iter(published_ms)
-    ahead: deque[int] = deque()
+    ahead: deque[int | None] = deque()
     clock: int | None = None
     while True:
-        while len(ahead) <= LOOK_AHEAD_LINES:
-            following = next(source, None)
-            if following is None:
-                break
-            ahead.append(following)
+        ahead.extend(islice(source, LOOK_AHEAD_LINES + 1 - len(ahead)))
         if not ahead:
             return
         mine = ahead.popleft()
+        known = [p for p in ahead if p is not None]
+        if mine is None:
+            yield clock if clock is not None else min(known, default=EARLIEST_MS)
+            continue
         if clock is None:
-            clock = min((mine, *ahead))
-        candidates = [p for p in ahead if p >= clock]
-        arrival = min((mine, *candidates))
-        if not ahead:
+            clock = min((mine, *known))
+        arrival = min((mine, *(p for p in known if p >= clock)))
+        if not known:
             arrival = min(arrival, clock + LAST_LINE_MS_MAX)
         clock = max(clock, arrival)
         yield clock

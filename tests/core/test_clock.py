@@ -113,3 +113,16 @@ def test_arrivals_read_no_further_than_they_look_ahead() -> None:
     source = iter(range(1_000))
     assert next(arrivals(source)) == 0
     assert next(source) == LOOK_AHEAD_LINES + 1
+
+
+@pytest.mark.parametrize(
+    ("published", "arrived"),
+    [
+        pytest.param([10, None, 20], [10, 10, 20], id="with the line before it"),
+        pytest.param([None, 10, 20], [10, 10, 20], id="with the first that has a time"),
+        pytest.param([10, 20, None, None], [10, 20, 20, 20], id="at the end"),
+        pytest.param([None, None], [0, 0], id="nobody has one"),
+    ],
+)
+def test_a_line_without_a_time_arrives_with_its_neighbour(published: list[int | None], arrived: list[int]) -> None:
+    assert list(arrivals(published)) == arrived

@@ -1,0 +1,130 @@
+"""The engine of a lane, for any story: judged when due or at every tick, told the time often or seldom, fed twice."""
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from riskstream.core.cell import Cell
+from riskstream.core.records import Alert
+from riskstream.core.watch import Step, Watch
+from tests.core.signals import START_MS, WATCHLIST, engine, make_signal, rules
+
+EVERYTHING = """
+[[rule]]
+name = "decayed"
+field = "risk_score"
+aggregate = "decayed_mean"
+half_life_s = 5
+window_s = 20
+limits = { watch = 0.4, severe = 0.8 }
+for_s = 3
+keep_firing_for_s = 4
+cooldown_s = 6
+update_s = 5
+[[rule]]
+name = "mean"
+field = "risk_score"
+aggregate = "mean"
+window_s = 12
+limits = { watch = 0.5, material = 0.7 }
+clear = 0.3
+lower_after_s = 4
+sources_min = { material = 2 }
+update_s = 3
+[[rule]]
+name = "top"
+match = { sources = ["wire", "blog"] }
+field = "risk_score"
+aggregate = "max"
+window_s = 9
+limits = { watch = 0.4, material = 0.7, severe = 0.9 }
+clear = { aggregate = "decayed_mean", window_s = 30, half_life_s = 6, limit = 0.3 }
+for_s = 1
+lower_after_s = 7
+update_s = 4
+[[rule]]
+name = "voices"
+aggregate = "count"
+at_least = 0.5
+window_s = 15
+limits = { watch = 2, severe = 4 }
+clear = 1
+keep_firing_for_s = 2
+cooldown_s = 3
+update_s = 2
+"""
+
+
+class EveryTick(Watch):
+    """Judges every cell at every tick."""
+
+    def _due_ms(self, cell: Cell) -> int | None:
+        return self.clock_ms + 1
+
+
+SIGNALS = st.lists(
+    st.tuples(
+        st.integers(0, 8_000),  # after the one before, ms
+        st.integers(-2_000, 25_000),  # published so long before it came, ms
+        st.sampled_from(["A", "B"]),
+        st.sampled_from([f"d{number}" for number in range(12)]),
+        st.sampled_from(["t1", "t2", "t3"]),
+        st.sampled_from(["wire", "blog", "press"]),
+        st.sampled_from([0.0, 0.2, 0.45, 0.6, 0.75, 0.95, 1.0]),
+    ),
+    max_size=25,
+)
+
+
+def replay(watch: Watch, story: list[tuple], *, pause_every: int = 0, copies: int = 0) -> list[Alert]:
+    now_ms, alerts = START_MS, []
+    for number, (gap_ms, ago_ms, entity, document, text, source, score) in enumerate(story):
+        if pause_every and number % pause_every == 0:
+            alerts += watch.on_time(now_ms + gap_ms // 2)
+        now_ms += gap_ms
+        at_s = (now_ms - ago_ms - START_MS) / 1000
+        signal = make_signal(
+            document, at_s=at_s, entity=entity, text=text, source=source, risk_score=score, position=f"p{number}"
+        )
+        alerts += watch.on_signal(signal, now_ms).alerts
+        for copy in range(copies):
+            elsewhere = msgspec.structs.replace(signal, signal_id=f"copy {copy} of {signal.signal_id}")
+            assert watch.on_signal(signal, now_ms) == watch.on_signal(elsewhere, now_ms) == Step((), "duplicate")
+    return [*alerts, *watch.on_time(now_ms + 90_000)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(SIGNALS)
+def test_judging_when_due_equals_judging_at_every_tick(story: list[tuple]) -> None:
+    assert replay(engine(EVERYTHING), story) == replay(EveryTick(rules(EVERYTHING), WATCHLIST), story)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SIGNALS, st.integers(1, 4))
+def test_it_does_not_matter_how_often_the_time_is_told(story: list[tuple], pause_every: int) -> None:
+    assert replay(engine(EVERYTHING), story) == replay(engine(EVERYTHING), story, pause_every=pause_every)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SIGNALS)
+def test_signals_that_are_delivered_twice_change_no_alert(story: list[tuple]) -> None:
+    assert replay(engine(EVERYTHING), story, copies=2) == replay(engine(EVERYTHING), story)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SIGNALS)
+def test_every_alert_begins_once_counts_by_one_and_ends_once(story: list[tuple]) -> None:
+    lives: dict[str, list[Alert]] = {}
+    for alert in replay(engine(EVERYTHING), story):
+        lives.setdefault(alert.alert_id, []).append(alert)
+    for life in lives.values():
+        assert [alert.sequence for alert in life] == list(range(1, len(life) + 1))
+        assert [alert.state for alert in life] == ["firing", *["updated"] * (len(life) - 2), "resolved"][: len(life)]
+        assert [alert.updated_at for alert in life] == sorted(alert.updated_at for alert in life)
+
+
+def test_a_replay_gives_the_same_bytes() -> None:
+    story = [(3_000, 0, "A", f"d{n}", f"t{n % 5}", "wire" if n % 2 else "blog", 0.95 - n / 40) for n in range(20)]
+    first, second = (msgspec.json.encode(replay(engine(EVERYTHING), story)) for _ in range(2))
+    assert first == second
+    assert len(first) > 1000
