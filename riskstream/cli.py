@@ -1,0 +1,235 @@
+"""The command line: parses, calls one function, says how it ended.
+
+    0  done        2  the operator's mistake: one line on stderr that names the setting, its value and the fix
+                   1  our fault: a traceback, and the request to report it
+
+stdout is data, stderr is talk. Heavy parts are imported by the command that needs them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+import uvloop
+
+from riskstream import __version__
+from riskstream.core.errors import OperatorError
+from riskstream.settings import Settings, load
+
+CONFIG = click.option("--config", "config", type=click.Path(path_type=Path), help="The settings file.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Scores news and social feeds from Kafka for risk, per watched entity, and publishes alerts."""
+
+
+def main() -> None:
+    """The entry point: runs a command and turns how it ended into an exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+    except OperatorError as error:
+        click.echo(f"riskstream: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def run_async(work: Coroutine[Any, Any, int | None]) -> int:
+    """Run a coroutine on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work) or 0
+
+
+def stop_on_signals(grace_ms: int) -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set. A second signal, or the end of the grace, ends the process at once."""
+    stop = asyncio.Event()
+
+    def leave() -> None:
+        click.echo("riskstream: stopped before everything was committed; the rest comes again", err=True)
+        os._exit(1)
+
+    def on_signal() -> None:
+        if stop.is_set():
+            leave()
+        stop.set()
+        timer = threading.Timer(grace_ms / 1000, leave)
+        timer.daemon = True
+        timer.start()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    return stop
+
+
+def read_settings(config: Path | None) -> Settings:
+    """The settings, with the log set up as they say."""
+    from riskstream.telemetry.logs import configure_logging
+
+    settings = load(config)
+    configure_logging(settings.log.level, {"auto": None, "json": True, "console": False}[settings.log.format])
+    return settings
+
+
+@cli.command()
+@CONFIG
+@click.option(
+    "--stage", "stages", multiple=True, type=click.Choice(["score", "watch", "serve"]), help="Only these; else all."
+)
+def run(config: Path | None, stages: tuple[str, ...]) -> int:
+    """Run the daemon until SIGTERM."""
+    settings = read_settings(config)
+
+    async def work() -> None:
+        from riskstream.service.app import STAGES, Daemon
+        from riskstream.telemetry.emit import Telemetry
+        from riskstream.telemetry.metrics import Metrics
+
+        chosen = tuple(stage for stage in STAGES if not stages or stage in stages)
+        telemetry = Telemetry(Metrics(feeds=[feed.name for feed in settings.feed]))
+        await Daemon(settings, telemetry, stages=chosen).run(stop_on_signals(settings.stages.grace_ms))
+
+    return run_async(work())
+
+
+@cli.command()
+@click.option("--seconds", default=40.0, show_default=True, help="How long the feed's three days take.")
+@click.option("--port", default=8321, show_default=True, help="The HTTP port; 0 for a free one.")
+@click.option("--json/--text", "as_json", default=None, help="Alerts as JSON lines; default: text on a terminal.")
+def demo(seconds: float, port: int, as_json: bool | None) -> int:
+    """Run the whole daemon on the embedded broker with a packaged feed, and end."""
+    from riskstream.service.demo import run_demo
+
+    return run_async(run_demo(seconds=seconds, port=port, as_json=as_json))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--topic", required=True, help="Where the documents go.")
+@click.option("--shift-to-now", is_flag=True, help="Move the times of publication so that the newest is now.")
+@click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="N times the pace of the file's times.")
+@CONFIG
+def publish(file: Path, topic: str, shift_to_now: bool, speed: float | None, config: Path | None) -> int:
+    """Feed a JSONL file of documents to a topic."""
+    from riskstream.service.publish import publish_file
+
+    return run_async(publish_file(read_settings(config), file, topic, shift_to_now=shift_to_now, speed=speed))
+
+
+@cli.command()
+@click.argument("feeds", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--rules", type=click.Path(path_type=Path), help="Instead of watch.rules.")
+@click.option("--watchlist", type=click.Path(path_type=Path), help="Instead of watch.watchlist.")
+@click.option("--signals", type=click.Path(path_type=Path), help="Replay saved signals; no model is needed.")
+@click.option("--save-signals", type=click.Path(path_type=Path), help="Keep the signals for later replays.")
+@click.option("--feed", "feed_name", help="The [[feed]] whose settings the files have; the first if not given.")
+@CONFIG
+def replay(
+    feeds: tuple[Path, ...],
+    rules: Path | None,
+    watchlist: Path | None,
+    signals: Path | None,
+    save_signals: Path | None,
+    feed_name: str | None,
+    config: Path | None,
+) -> int:
+    """Replay JSONL feeds on event time; alerts go to stdout, one JSON line each."""
+    from riskstream.service.workbench import ReplayJob, replay_files
+
+    job = ReplayJob(feeds, rules, watchlist, signals, save_signals, feed_name)
+    replay_files(read_settings(config), job, sys.stdout.buffer)
+    return 0
+
+
+@cli.command()
+@click.option("--model", help="A version's directory, name@version or name@alias; instead of model.name.")
+@CONFIG
+def score(model: str | None, config: Path | None) -> int:
+    """Score JSON lines from stdin to stdout: `text`, optional `entity` and `id` in, one line out for each."""
+    from riskstream.service.ask import score_lines
+
+    score_lines(read_settings(config), model, sys.stdin.buffer, sys.stdout.buffer)
+    return 0
+
+
+@cli.group()
+def rules() -> None:
+    """Rule files."""
+
+
+@rules.command("check")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@CONFIG
+def rules_check(files: tuple[Path, ...], config: Path | None) -> int:
+    """Check rule files; without arguments, the one that the settings name."""
+    from riskstream.core.rulefile import check_rules
+    from riskstream.service.parts import read_text
+
+    failed = 0
+    for file in files or (load(config).watch.rules,):
+        rules, mistakes = check_rules(read_text("watch.rules", file), str(file))
+        failed += len(mistakes)
+        for mistake in mistakes:
+            click.echo(f"riskstream: {mistake}", err=True)
+        if not mistakes:
+            click.echo(f"{file}: {len(rules.rules)} rules, all sound")
+    return 2 if failed else 0
+
+
+@cli.group()
+def topics() -> None:
+    """Our topics on the broker."""
+
+
+@topics.command("create")
+@CONFIG
+def topics_create(config: Path | None) -> int:
+    """Create the topics that are missing; leave the others as they are."""
+    from riskstream.service.admin import create_topics
+
+    return run_async(create_topics(read_settings(config)))
+
+
+@topics.command("show")
+@CONFIG
+def topics_show(config: Path | None) -> int:
+    """Show every topic that the settings name, as the broker has it."""
+    from riskstream.service.admin import show_topics
+
+    return run_async(show_topics(read_settings(config)))
+
+
+@cli.command()
+@CONFIG
+def doctor(config: Path | None) -> int:
+    """Check settings, files, model, device, broker and topics, each with its fix."""
+    from riskstream.service.doctor import examine
+
+    return run_async(examine(config))
+
+
+@cli.command()
+@click.option("--config", "config", required=True, type=click.Path(path_type=Path), help="config/train/<name>.toml")
+def train(config: Path) -> int:
+    """Fine-tune a model as a configuration says; the last line is JSON."""
+    from riskstream.trainer.fit import train as fit
+
+    fit(config)
+    return 0

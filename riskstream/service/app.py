@@ -1,0 +1,214 @@
+"""The daemon: settings in, stages running, until it is told to stop.
+
+    start   files ─► HTTP port ─► broker and topics ─► model ─► stages
+    stop    stages drain and commit ─► model thread ─► broker ─► HTTP port
+
+Rule 1. What an operator can mend is an OperatorError, raised before any partition is taken.
+Rule 2. The daemon asks nobody to stop it: `run(stop)` ends when the event is set, drained, or raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Literal
+
+from riskstream import __version__
+from riskstream.core.errors import OperatorError, UnknownTopic
+from riskstream.core.ports import Broker, Scorer, Start
+from riskstream.core.records import Alert
+from riskstream.core.rulefile import check_labels
+from riskstream.kafka.client import KafkaBroker
+from riskstream.scoring.worker import Worker
+from riskstream.service import parts
+from riskstream.service.ask import score_pairs
+from riskstream.service.board import Board
+from riskstream.service.health import Health
+from riskstream.service.http import HttpServer
+from riskstream.service.score import ScoreProcessor, ScoreTopics
+from riskstream.service.serving import follow_alerts
+from riskstream.service.stage import Stage
+from riskstream.service.watching import WatchProcessor, WatchTopics
+from riskstream.settings import Settings, read_secret
+from riskstream.telemetry.emit import Telemetry
+from riskstream.telemetry.events import ConfigLoaded, ModelLoaded, ServiceStarted, ServiceStopped, ServiceStopping
+
+StageName = Literal["score", "watch", "serve"]
+STAGES: tuple[StageName, ...] = ("score", "watch", "serve")
+
+
+def wall_ms() -> int:
+    """Milliseconds since 1970 UTC, by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+class Daemon:
+    """One process of riskstream. A broker, a scorer or a clock of the caller's stand in for the real ones."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        telemetry: Telemetry,
+        *,
+        stages: Sequence[StageName] = STAGES,
+        broker: Broker | None = None,
+        scorer: Scorer | None = None,
+        now_ms: Callable[[], int] = wall_ms,
+        on_alert: Callable[[Alert], None] | None = None,
+    ) -> None:
+        self.settings, self.telemetry, self.stages = settings, telemetry, tuple(stages)
+        self.health = Health()
+        self.running: dict[str, Stage] = {}
+        self.http: HttpServer | None = None
+        self._broker, self._scorer, self._now_ms, self._on_alert = broker, scorer, now_ms, on_alert
+        self._worker: Worker | None = None
+        self._board = Board() if "serve" in self.stages else None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Start, work until `stop`, drain, let go. Raises OperatorError where the start cannot succeed."""
+        settings = self.settings
+        inputs = parts.read_inputs(settings)
+        if "score" in self.stages and not inputs.starts:
+            raise OperatorError("feed", [], "no feed is configured", "add a [[feed]] table with a name and a topic")
+        self.http = self._make_http()
+        await self.http.start()
+        try:
+            broker = self._broker or KafkaBroker(parts.kafka_config(settings.kafka, settings.app))
+            try:
+                await self._check_topics(broker)
+                scorer = await self._load_model(inputs) if "score" in self.stages else None
+                await self._work(broker, inputs, scorer, stop)
+            finally:
+                if self._worker is not None:
+                    await self._worker.close()
+                if self._broker is None:
+                    await broker.close()
+        finally:
+            await self.http.stop()
+
+    async def _work(self, broker: Broker, inputs: parts.Inputs, scorer: Scorer | None, stop: asyncio.Event) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                helpers = [tasks.create_task(self.health.watch_loop(self.telemetry))]
+                working = []
+                if scorer is not None:
+                    processor = self._score_processor(inputs, scorer)
+                    helpers.append(tasks.create_task(processor.run()))
+                    working.append(self._stage("score", broker, inputs.starts, processor))
+                if "watch" in self.stages:
+                    starts = {self.settings.topics.signals: Start("earliest")}
+                    working.append(self._stage("watch", broker, starts, self._watch_processor(inputs)))
+                if self._board is not None:
+                    alerts = self.settings.topics.alerts
+                    following = follow_alerts(broker, alerts, self._board, telemetry=self.telemetry, health=self.health)
+                    helpers.append(tasks.create_task(following))
+                assert self.http is not None
+                address = f"{self.settings.http.host}:{self.http.port}"
+                self.telemetry.emit(ServiceStarted(__version__, self.stages, address))
+                running = [tasks.create_task(stage.run(stop)) for stage in working]
+                await stop.wait()
+                self.telemetry.emit(ServiceStopping("asked to stop"))
+                started = time.monotonic()
+                self.health.set("stopping", False, "the daemon is stopping")
+                await asyncio.gather(*running)
+                for helper in helpers:
+                    helper.cancel()
+            self.telemetry.emit(ServiceStopped(time.monotonic() - started))
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+
+    def _stage(
+        self, name: str, broker: Broker, starts: dict[str, Start], processor: ScoreProcessor | WatchProcessor
+    ) -> Stage:
+        stage = Stage(
+            name,
+            broker,
+            self.settings.app,
+            starts,
+            processor,
+            self.settings.stages,
+            telemetry=self.telemetry,
+            health=self.health,
+            now_ms=self._now_ms,
+        )
+        self.running[name] = stage
+        return stage
+
+    async def _load_model(self, inputs: parts.Inputs) -> Scorer:
+        self.health.set("model", False, "the model is loading")
+        started = time.monotonic()
+        if self._scorer is None:
+            self._scorer = await asyncio.to_thread(parts.load_scorer, self.settings.model)
+        if "watch" in self.stages:
+            for mistake in check_labels(inputs.rules, self._scorer.labels):
+                raise mistake
+        self._worker = Worker(self._scorer)
+        self.telemetry.emit(ModelLoaded(self._scorer.name, self._scorer.backend, time.monotonic() - started))
+        self.health.set("model", True)
+        assert self.http is not None
+        self.http.score = partial(score_pairs, self._worker)
+        return self._scorer
+
+    async def _check_topics(self, broker: Broker) -> None:
+        there = await broker.topics()
+        for name in parts.topics_used(self.settings, self.stages):
+            if name not in there:
+                fix = "create it with `riskstream topics create`, or correct the name"
+                raise UnknownTopic("topic", name, "is not on the broker", fix)
+
+    def _score_processor(self, inputs: parts.Inputs, scorer: Scorer) -> ScoreProcessor:
+        s = self.settings
+        assert self._worker is not None
+        return ScoreProcessor(
+            inputs.preparer(scorer, s.watch.entities_per_document_max),
+            scorer,
+            self._worker,
+            parts.batch_limits(s.batching),
+            ScoreTopics(s.topics.signals, s.topics.dead_letters, s.dead_letters.bytes_max),
+            telemetry=self.telemetry,
+            now_ms=self._now_ms,
+        )
+
+    def _watch_processor(self, inputs: parts.Inputs) -> WatchProcessor:
+        s = self.settings
+        self.telemetry.emit(ConfigLoaded("rules", inputs.hashes["rules"], str(s.watch.rules)))
+        self.telemetry.emit(ConfigLoaded("watchlist", inputs.hashes["watchlist"], str(s.watch.watchlist)))
+        return WatchProcessor(
+            inputs.rules,
+            inputs.watchlist,
+            WatchTopics(s.topics.alerts, s.topics.dead_letters, s.dead_letters.bytes_max),
+            history_ms=s.watch.history_s * 1000,
+            tick_lag_ms=s.watch.tick_lag_ms,
+            telemetry=self.telemetry,
+            on_alert=self._on_alert,
+        )
+
+    def _make_http(self) -> HttpServer:
+        http = self.settings.http
+        return HttpServer(
+            http.host,
+            http.port,
+            health=self.health,
+            metrics=self.telemetry.metrics,
+            board=self._board,
+            score=None,
+            token=read_secret("http.token_file", http.token_file),
+            open_api=http.open,
+        )
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What the operator should be told of several failures: his own first."""
+    flat: list[BaseException] = []
+
+    def walk(error: BaseException) -> None:
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                walk(inner)
+        else:
+            flat.append(error)
+
+    walk(group)
+    return next((error for error in flat if isinstance(error, OperatorError)), flat[0])

@@ -1,0 +1,160 @@
+"""One assigned partition at work: what is in flight, and the transactions that let it out.
+
+    opening ──► restoring ──► ready ──► draining ──► closed
+                              │ ▲          (revoked or stopping: nothing new is taken, what is there is committed)
+        records in ──admit──► slots ──fill──► commit: outputs + offset, one transaction
+
+Rule 1. Results leave in the order of their records, and only with the offset that they belong to.
+Rule 2. A lane whose producer failed is never mended here: `LaneLost` goes up, and only a new assignment opens it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Literal, Protocol
+
+import msgspec
+
+from riskstream.core.ports import Lane
+from riskstream.core.progress import Progress
+from riskstream.core.records import Message, Output, Partition, Ticket
+
+Phase = Literal["opening", "restoring", "ready", "draining", "closed"]
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What a record came to: what is to be written, and what to count once it is.
+
+    `since_ms` is the moment that end-to-end time counts from; None for the work of a tick. `metadata` is kept beside
+    the offset if this is the last result of its transaction. `facts` are the processor's own, for its counts.
+    """
+
+    outputs: tuple[Output, ...] = ()
+    since_ms: int | None = None
+    metadata: str = ""
+    facts: tuple[object, ...] = ()
+
+
+Finish = Callable[[Ticket, Done], None]
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """What a lane stands on after reading its old records again."""
+
+    records: int
+    subjects: int
+    seconds: float
+
+
+class Processor(Protocol):
+    """What a stage does with records."""
+
+    def opened(self, lane: Partition, metadata: str) -> int | None:
+        """A lane was assigned. How far back in time, in ms, its records are read again first; None: not at all."""
+
+    def restore(self, message: Message) -> None:
+        """A record from before the committed offset, in order; it makes no output."""
+
+    def restored(self, lane: Partition) -> Restored | None:
+        """The next record is a new one; what reading again brought back, None where there was nothing to read."""
+
+    def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
+        """Records of one lane, in order. Returns at once; each ticket is answered once through `finish`."""
+
+    def tick(self, lane: Partition, now_ms: int) -> Done | None:
+        """The lane has read all there is at this time of the wall clock; None where nothing follows from it."""
+
+    def committed(self, lane: Partition, results: Sequence[Done]) -> None:
+        """These results are out, once and for all."""
+
+    def closed(self, lane: Partition) -> None:
+        """The lane is gone; forget what belongs to it."""
+
+
+class CommitLimits(msgspec.Struct, frozen=True):
+    """When a lane commits: this long after the first result is ready, with at most so many records and bytes."""
+
+    wait_s: float
+    records_max: int
+    bytes_max: int
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """What one transaction held."""
+
+    results: tuple[Done, ...]
+    records: int
+    outputs: int
+    seconds: float
+
+
+class LaneRun:
+    """The lane of one partition, from its assignment to its revocation."""
+
+    def __init__(self, lane: Lane, partition: Partition, epoch: int, limits: CommitLimits) -> None:
+        self.partition = partition
+        self.phase: Phase = "opening"
+        self.progress: Progress[Done] = Progress(partition, epoch)
+        self.next_offset = 0
+        self._lane, self._limits = lane, limits
+        self._changed = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._left_over = False
+
+    async def open(self) -> tuple[int | None, str]:
+        """Fence the old owner; the committed offset (None: never committed) and what was kept beside it."""
+        resume = await self._lane.open()
+        return (resume.offset, resume.metadata) if resume else (None, "")
+
+    def admit(self, messages: Sequence[Message]) -> list[tuple[Ticket, Message]]:
+        """Slots for these records, in order."""
+        return [(self.progress.admit(message.position.offset), message) for message in messages]
+
+    def add(self, done: Done) -> None:
+        """Results that no record made; they go out after those of the records before them."""
+        self.finish(self.progress.admit(None), done)
+
+    def finish(self, ticket: Ticket, done: Done) -> None:
+        """The answer to a ticket; one of another epoch is dropped."""
+        if self.progress.fill(ticket, done) and self.progress.complete:
+            self._changed.set()
+
+    def drain(self) -> None:
+        """Take nothing more, commit what comes without waiting for company, then end."""
+        self.phase = "draining"
+        self._hurry.set()
+        self._changed.set()
+
+    async def commit_next(self) -> Commit | None:
+        """Wait for results and commit them; None when the lane has drained. Raises LaneLost."""
+        while not self.progress.complete:
+            if self.phase == "draining" and not self.progress.in_flight:
+                return None
+            self._changed.clear()
+            await self._changed.wait()
+        if not self._left_over:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), self._limits.wait_s)
+        limits = self._limits
+        taken = self.progress.take(limits.records_max, size=_bytes_of, bytes_max=limits.bytes_max)
+        self._left_over = self.progress.complete
+        offsets = [offset for offset, _ in taken if offset is not None]
+        next_offset = offsets[-1] + 1 if offsets else self.next_offset
+        results = tuple(done for _, done in taken)
+        outputs = [output for done in results for output in done.outputs]
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        await self._lane.commit(outputs, next_offset, results[-1].metadata)
+        self.next_offset = next_offset
+        return Commit(results, len(offsets), len(outputs), clock() - started)
+
+    async def close(self) -> None:
+        """Let go of the producer."""
+        self.phase = "closed"
+        await self._lane.close()
+
+
+def _bytes_of(done: Done) -> int:
+    return sum(len(output.value or b"") for output in done.outputs)

@@ -1,0 +1,184 @@
+"""The parts of a daemon, made from its settings: each function reads what one part needs and says what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+import msgspec
+
+from riskstream.core.batching import BatchLimits
+from riskstream.core.clock import parse_ms
+from riskstream.core.entities import Matcher
+from riskstream.core.errors import OperatorError
+from riskstream.core.feeds import Decoder, FeedSpec
+from riskstream.core.ports import Scorer, Start, TopicInfo
+from riskstream.core.records import Watched
+from riskstream.core.rulefile import parse_rules
+from riskstream.core.rules import RuleSet
+from riskstream.core.watchlist import parse_watchlist
+from riskstream.kafka.config import KafkaConfig
+from riskstream.sections import Batching, Feed, Kafka, Model
+from riskstream.service.pipeline import Preparer
+from riskstream.settings import Settings, read_secret
+from riskstream.telemetry.events import ConfigKind
+
+DAY_MS = 86_400_000
+
+
+def read_text(setting: str, path: Path) -> str:
+    """A file's text. Raises OperatorError naming the setting that points to it."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        fix = f"correct {setting} or put the file there"
+        raise OperatorError(setting, str(path), f"cannot be read: {error.strerror}", fix) from None
+    except UnicodeDecodeError as error:
+        raise OperatorError(setting, str(path), f"is not UTF-8: {error.reason}", "save it as UTF-8") from None
+
+
+def file_hash(text: str) -> str:
+    """Enough of a text's hash to compare two pods."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def load_rules(path: Path) -> RuleSet:
+    """The rules of a file."""
+    return parse_rules(read_text("watch.rules", path), str(path))
+
+
+def load_watchlist(path: Path) -> dict[str, Watched]:
+    """The watched entities of a file, by id."""
+    return {watched.id: watched for watched in parse_watchlist(read_text("watch.watchlist", path), str(path))}
+
+
+def decoder_of(feed: Feed) -> Decoder:
+    """The decoder of one feed."""
+    return Decoder(
+        FeedSpec(
+            name=feed.name,
+            topic=feed.topic,
+            kind=feed.kind,
+            fields=feed.fields,
+            lang=feed.lang,
+            market=feed.market,
+            weight=feed.weight,
+            bytes_max=feed.bytes_max,
+            age_max_s=feed.age_max_s,
+            ahead_max_s=feed.ahead_max_s,
+        )
+    )
+
+
+def start_of(feed: Feed) -> Start:
+    """Where a feed begins. Raises OperatorError where it is neither a word nor a time."""
+    if feed.start in ("latest", "earliest"):
+        return Start(feed.start)
+    try:
+        return Start("time", parse_ms(feed.start))
+    except ValueError:
+        fix = "write latest, earliest or an ISO 8601 time"
+        raise OperatorError(f"feed {feed.name!r} start", feed.start, "is no place to start", fix) from None
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """What a daemon reads before it touches the broker or the model. `hashes` are those of rules and watchlist."""
+
+    starts: dict[str, Start]
+    decoders: dict[str, Decoder]
+    watchlist: dict[str, Watched]
+    rules: RuleSet
+    hashes: dict[ConfigKind, str]
+
+    def preparer(self, scorer: Scorer, entities_max: int) -> Preparer:
+        """The first step of scoring, for all feeds."""
+        return Preparer(self.decoders, Matcher(tuple(self.watchlist.values())), scorer, entities_max)
+
+
+def read_inputs(settings: Settings) -> Inputs:
+    """Read and check every file that the settings name. Raises OperatorError for the first mistake."""
+    rules, watchlist = settings.watch.rules, settings.watch.watchlist
+    hashes: dict[ConfigKind, str] = {
+        "rules": file_hash(read_text("watch.rules", rules)),
+        "watchlist": file_hash(read_text("watch.watchlist", watchlist)),
+    }
+    return Inputs(
+        starts={feed.topic: start_of(feed) for feed in settings.feed},
+        decoders={feed.topic: decoder_of(feed) for feed in settings.feed},
+        watchlist=load_watchlist(watchlist),
+        rules=load_rules(rules),
+        hashes=hashes,
+    )
+
+
+def batch_limits(section: Batching) -> BatchLimits:
+    """The limits of the micro-batcher."""
+    return BatchLimits(
+        tokens_max=section.tokens_max,
+        items_max=section.items_max,
+        wait_ms_max=section.wait_ms_max,
+        queue_max=section.queue_max,
+        look_ahead=section.items_max * 4,
+    )
+
+
+def kafka_config(section: Kafka, client_id: str) -> KafkaConfig:
+    """The connection's configuration, with the secret read from its file."""
+    return KafkaConfig(
+        bootstrap_servers=section.bootstrap_servers,
+        client_id=client_id,
+        security_protocol=section.security_protocol,
+        sasl_mechanism=section.sasl_mechanism,
+        sasl_username=section.sasl_username,
+        sasl_password=read_secret("kafka.sasl_password_file", section.sasl_password_file) or "",
+        ssl_cafile=str(section.ssl_cafile) if section.ssl_cafile else None,
+        session_timeout_ms=section.session_timeout_ms,
+        rebalance_timeout_ms=section.rebalance_timeout_ms,
+        transaction_timeout_ms=section.transaction_timeout_ms,
+        transaction_call_timeout_ms=section.transaction_calls_ms,
+        compression=None if section.compression == "none" else section.compression,
+    )
+
+
+def topics_of(settings: Settings) -> list[TopicInfo]:
+    """Every topic that the settings name, as `topics create` makes it."""
+    t = settings.topics
+    durable = {"min.insync.replicas": str(min(2, t.replication)), "unclean.leader.election.enable": "false"}
+    appended = {**durable, "message.timestamp.type": "LogAppendTime"}
+    signals = {**appended, "retention.ms": str(t.signals_retention_d * DAY_MS)}
+    alerts = {**appended, "cleanup.policy": "compact"}
+    return [
+        *(TopicInfo(feed.topic, feed.partitions, t.replication, appended) for feed in settings.feed),
+        TopicInfo(t.signals, t.partitions, t.replication, signals),
+        TopicInfo(t.alerts, t.partitions, t.replication, alerts),
+        TopicInfo(t.dead_letters, 1, t.replication, appended),
+    ]
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def topics_used(settings: Settings, stages: Collection[str]) -> list[str]:
+    """The names of the topics that these stages read or write."""
+    t = settings.topics
+    names = {
+        "score": [*(feed.topic for feed in settings.feed), t.signals, t.dead_letters],
+        "watch": [t.signals, t.alerts, t.dead_letters],
+        "serve": [t.alerts],
+    }
+    return list(dict.fromkeys(name for stage in stages for name in names[stage]))
+
+
+def load_scorer(section: Model) -> Scorer:
+    """The model that the settings name, verified and loaded. Takes seconds; runs on any thread."""
+    from riskstream.registry.store import resolve
+    from riskstream.scoring.torch_backend import TorchScorer
+
+    directory = resolve(section.root, section.name)
+    return TorchScorer.load(
+        directory, device=section.device, dtype=section.dtype, threads=section.threads or usable_cores()
+    )

@@ -1,0 +1,99 @@
+"""From a message to its signals, in two steps with the model between them; the daemon and the replay share both.
+
+    Message ─► prepare: decode, find entities, tokenise ─► Prepared ─► (model) ─► assemble ─► Signals | Rejected
+
+Rule 1. `prepare` runs on any one thread, never on the event loop: it parses and tokenises.
+Rule 2. A message has one outcome: scored, duplicate, rejected or unwatched. A duplicate is scored and published like
+        any other, since only the watch stage can tell exactly what a repetition changes; it is counted apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from riskstream.core import codec
+from riskstream.core.entities import Matcher
+from riskstream.core.errors import InternalError
+from riskstream.core.feeds import Decoder
+from riskstream.core.ports import Scorer
+from riskstream.core.recent import Recent
+from riskstream.core.records import MARKET, Document, Mention, Message, Prediction, Reason, Rejected, Signal
+from riskstream.telemetry.events import Outcome
+
+DUPLICATES_REMEMBERED = 100_000
+"""About 20 MB; a repetition after more documents than this counts as scored."""
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A message that is ready for the model: one token row per mention. Without mentions nothing is scored."""
+
+    message: Message
+    feed: str
+    outcome: Outcome
+    document: Document | Rejected
+    mentions: tuple[Mention, ...] = ()
+    tokens: tuple[tuple[int, ...], ...] = ()
+    entities_dropped: int = 0
+
+
+class Preparer:
+    """Holds what preparing needs: the feeds' decoders by topic, the watchlist and the model's tokenizer."""
+
+    def __init__(self, decoders: Mapping[str, Decoder], matcher: Matcher, scorer: Scorer, entities_max: int) -> None:
+        self._decoders, self._matcher, self._scorer, self._entities_max = decoders, matcher, scorer, entities_max
+        self._recent = Recent(DUPLICATES_REMEMBERED)
+
+    def prepare(self, messages: Sequence[Message]) -> list[Prepared]:
+        """Decode, match and tokenise; one result per message, in order."""
+        found = [self._find(message) for message in messages]
+        pairs = [
+            (mention.mention, prepared.document.text)
+            for prepared in found
+            if isinstance(prepared.document, Document)
+            for mention in prepared.mentions
+        ]
+        rows = iter(self._scorer.encode(pairs)) if pairs else iter(())
+        return [
+            msgspec.structs.replace(prepared, tokens=tuple(next(rows) for _ in prepared.mentions))
+            if prepared.mentions
+            else prepared
+            for prepared in found
+        ]
+
+    def _find(self, message: Message) -> Prepared:
+        decoder = self._decoders[message.position.topic]
+        feed = decoder.spec.name
+        document = decoder.decode(message)
+        if isinstance(document, Rejected):
+            return Prepared(message, feed, "rejected", document)
+        found = self._matcher.find(document.text, document.entities, self._entities_max)
+        mentions = found.mentions
+        if not mentions and decoder.spec.market:
+            mentions = (Mention(MARKET, "market", "", 1.0),)
+        outcome: Outcome = "scored" if mentions else "unwatched"
+        if mentions and self._recent.seen((feed, document.document_id, document.fingerprint)):
+            outcome = "duplicate"
+        return Prepared(message, feed, outcome, document, mentions, (), found.dropped)
+
+
+def assemble(
+    prepared: Prepared, predictions: Sequence[Prediction | Rejected], scorer: Scorer, scored_ms: int
+) -> tuple[Signal, ...] | Rejected:
+    """The signals of a document from the predictions of its mentions, in their order.
+
+    A document of which one pair could not be scored is rejected whole: half a document would read as good news.
+    """
+    if not isinstance(prepared.document, Document):
+        raise InternalError(f"{prepared.message.position} was rejected and has no signals")
+    signals = []
+    for mention, prediction in zip(prepared.mentions, predictions, strict=True):
+        if isinstance(prediction, Rejected):
+            return prediction
+        if not math.isfinite(prediction.risk_score):
+            detail = f"the model gave {prediction.risk_score} for entity {mention.id!r}"
+            return Rejected(prepared.message.position, Reason.MODEL_ERROR, detail)
+        signals.append(codec.signal(prepared.document, mention, prediction, scorer.labels, scorer.name, scored_ms))
+    return tuple(signals)

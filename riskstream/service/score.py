@@ -1,0 +1,267 @@
+"""The score stage: feed messages in, signals and dead letters out.
+
+    accept ─► waiting ─► prepare (its own thread) ─► batcher ─► model thread, one batch ahead ─► assemble ─► finish
+
+Rule 1. The event loop neither parses nor tokenises nor computes.
+Rule 2. What waits is bounded: messages by the lanes' `in_flight_max`, pairs by `batching.queue_max`.
+Rule 3. A batch that fails is halved until the pair that fails stands alone; that one is a dead letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from riskstream.core import codec
+from riskstream.core.batching import Batcher, BatchLimits
+from riskstream.core.deadletter import dead_letter
+from riskstream.core.errors import InternalError
+from riskstream.core.ports import Scorer
+from riskstream.core.records import (
+    Batch,
+    Document,
+    Encoded,
+    Message,
+    Output,
+    Partition,
+    Prediction,
+    Reason,
+    Rejected,
+    Signal,
+    Ticket,
+)
+from riskstream.scoring.worker import Worker
+from riskstream.service.lanes import Done, Finish, Restored
+from riskstream.service.pipeline import Prepared, Preparer, assemble
+from riskstream.telemetry.emit import Telemetry
+from riskstream.telemetry.events import (
+    BatchBisected,
+    BatchScored,
+    DocumentsDecided,
+    LateSignals,
+    Outcome,
+    SignalsPublished,
+    Tokenised,
+)
+
+BATCHES_AHEAD = 2
+"""One in the model and one waiting at its door; more would only wait longer."""
+PREPARE_MAX = 256
+"""Messages prepared in one go: long enough for the tokenizer's batch, short enough not to hold up the first."""
+
+
+class ScoreTopics(msgspec.Struct, frozen=True):
+    """Where results go, and how large a dead letter may be."""
+
+    signals: str
+    dead_letters: str
+    dead_letter_bytes_max: int
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """What a message came to, for the counts."""
+
+    feed: str
+    outcome: Outcome
+    reason: Reason | None = None
+    signals: int = 0
+    late: int = 0
+
+
+class _Pending:
+    """A message whose pairs are in the model."""
+
+    __slots__ = ("finish", "missing", "predictions", "prepared")
+
+    def __init__(self, prepared: Prepared, finish: Finish) -> None:
+        self.prepared, self.finish = prepared, finish
+        self.predictions: list[Prediction | Rejected | None] = [None] * len(prepared.tokens)
+        self.missing = len(prepared.tokens)
+
+
+class ScoreProcessor:
+    """Scores the messages of all its lanes together."""
+
+    def __init__(
+        self,
+        preparer: Preparer,
+        scorer: Scorer,
+        worker: Worker,
+        limits: BatchLimits,
+        topics: ScoreTopics,
+        *,
+        telemetry: Telemetry,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._preparer, self._scorer, self._worker, self._topics = preparer, scorer, worker, topics
+        self._telemetry, self._now_ms = telemetry, now_ms
+        self._batcher = Batcher(limits)
+        self._waiting: deque[tuple[Ticket, Message, Finish]] = deque()
+        self._pending: dict[Ticket, _Pending] = {}
+        self._arrived, self._queued, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._ahead = asyncio.Semaphore(BATCHES_AHEAD)
+
+    async def run(self) -> None:
+        """Prepare and score until cancelled."""
+        with ThreadPoolExecutor(1, thread_name_prefix="prepare") as pool:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._prepare(pool))
+                tasks.create_task(self._batch(tasks))
+
+    def opened(self, lane: Partition, metadata: str) -> int | None:
+        """A lane of texts keeps nothing, so it has nothing to read again."""
+        return None
+
+    def restore(self, message: Message) -> None:
+        """Never called: `opened` asks for nothing."""
+        raise InternalError(f"the score stage restores nothing, yet got {message.position}")
+
+    def restored(self, lane: Partition) -> Restored | None:
+        """Nothing was read again."""
+        return None
+
+    def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
+        """Queue messages for preparing."""
+        self._waiting.extend((ticket, message, finish) for ticket, message in work)
+        self._arrived.set()
+
+    def tick(self, lane: Partition, now_ms: int) -> Done | None:
+        """Time changes nothing here."""
+        return None
+
+    def committed(self, lane: Partition, results: Sequence[Done]) -> None:
+        """Count what became of the messages."""
+        facts = [fact for done in results for fact in done.facts if isinstance(fact, Fact)]
+        for feed in {fact.feed for fact in facts}:
+            mine = [fact for fact in facts if fact.feed == feed]
+            outcomes = Counter(fact.outcome for fact in mine)
+            reasons = Counter(fact.reason for fact in mine if fact.reason)
+            self._telemetry.emit(DocumentsDecided(feed, outcomes, reasons))
+            if signals := sum(fact.signals for fact in mine):
+                self._telemetry.emit(SignalsPublished(feed, signals))
+            if late := sum(fact.late for fact in mine):
+                self._telemetry.emit(LateSignals(feed, late))
+
+    def closed(self, lane: Partition) -> None:
+        """Forget the lane's work; it comes again to the next owner."""
+        self._batcher.drop(lane)
+        self._room.set()
+        self._waiting = deque(item for item in self._waiting if item[0].lane != lane)
+        for ticket in [ticket for ticket in self._pending if ticket.lane == lane]:
+            del self._pending[ticket]
+
+    async def _prepare(self, pool: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+            work = [self._waiting.popleft() for _ in range(min(len(self._waiting), PREPARE_MAX))]
+            started = loop.time()
+            results = await loop.run_in_executor(pool, self._preparer.prepare, [message for _, message, _ in work])
+            if texts := sum(len(prepared.tokens) for prepared in results):
+                self._telemetry.emit(Tokenised(texts, loop.time() - started))
+            for (ticket, _, finish), prepared in zip(work, results, strict=True):
+                if prepared.tokens:
+                    await self._queue(ticket, prepared, finish)
+                else:
+                    finish(ticket, self._unscored(prepared))
+
+    async def _queue(self, ticket: Ticket, prepared: Prepared, finish: Finish) -> None:
+        while self._batcher.full:
+            self._room.clear()
+            await self._room.wait()
+        self._pending[ticket] = _Pending(prepared, finish)
+        now_ms = _monotonic_ms()
+        for index, tokens in enumerate(prepared.tokens):
+            self._batcher.add(Encoded(ticket, index, tokens), now_ms=now_ms)
+        self._queued.set()
+
+    async def _batch(self, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            await self._ahead.acquire()
+            await self._until_due()
+            batch = self._batcher.take(now_ms=_monotonic_ms())
+            self._room.set()
+            if batch is None:
+                self._ahead.release()
+            else:
+                tasks.create_task(self._score(batch))
+
+    async def _until_due(self) -> None:
+        while (due_ms := self._batcher.due_ms()) is None or due_ms > _monotonic_ms():
+            self._queued.clear()
+            wait_s = None if due_ms is None else (due_ms - _monotonic_ms()) / 1000
+            try:
+                await asyncio.wait_for(self._queued.wait(), wait_s)
+            except TimeoutError:
+                return
+
+    async def _score(self, batch: Batch) -> None:
+        try:
+            started = asyncio.get_running_loop().time()
+            predictions = await self._predict(batch.items)
+            seconds = asyncio.get_running_loop().time() - started
+        finally:
+            self._ahead.release()
+        size = len(batch.items)
+        self._telemetry.emit(BatchScored(size, batch.tokens, batch.padded, float(batch.waited_ms), seconds))
+        for item, prediction in zip(batch.items, predictions, strict=True):
+            self._answer(item, prediction)
+
+    async def _predict(self, items: Sequence[Encoded]) -> list[Prediction | InternalError]:
+        """The predictions of a batch; where the model fails on it, those of its halves."""
+        try:
+            return list(await self._worker.score(items))
+        except InternalError as error:
+            self._telemetry.emit(BatchBisected(len(items), str(error)))
+            if len(items) == 1:
+                return [error]
+        middle = len(items) // 2
+        return [*await self._predict(items[:middle]), *await self._predict(items[middle:])]
+
+    def _answer(self, item: Encoded, prediction: Prediction | InternalError) -> None:
+        pending = self._pending.get(item.ticket)
+        if pending is None:
+            return
+        if isinstance(prediction, InternalError):
+            position = pending.prepared.message.position
+            pending.predictions[item.index] = Rejected(position, Reason.MODEL_ERROR, str(prediction))
+        else:
+            pending.predictions[item.index] = prediction
+        pending.missing -= 1
+        if not pending.missing:
+            del self._pending[item.ticket]
+            pending.finish(item.ticket, self._scored(pending.prepared, pending.predictions))
+
+    def _scored(self, prepared: Prepared, predictions: Sequence[Prediction | Rejected | None]) -> Done:
+        answered = [prediction for prediction in predictions if prediction is not None]
+        signals = assemble(prepared, answered, self._scorer, self._now_ms())
+        if isinstance(signals, Rejected):
+            return self._dead(prepared, signals)
+        document = prepared.document
+        since_ms = document.event_ms if isinstance(document, Document) else prepared.message.timestamp_ms
+        late = sum(signal.late for signal in signals)
+        fact = Fact(prepared.feed, prepared.outcome, None, len(signals), late)
+        return Done(tuple(self._output(signal) for signal in signals), since_ms, "", (fact,))
+
+    def _unscored(self, prepared: Prepared) -> Done:
+        if isinstance(prepared.document, Rejected):
+            return self._dead(prepared, prepared.document)
+        return Done((), prepared.message.timestamp_ms, "", (Fact(prepared.feed, prepared.outcome),))
+
+    def _dead(self, prepared: Prepared, rejected: Rejected) -> Done:
+        letter = dead_letter(prepared.message, rejected, self._topics.dead_letters, self._topics.dead_letter_bytes_max)
+        fact = Fact(prepared.feed, "rejected", rejected.reason)
+        return Done((letter,), prepared.message.timestamp_ms, "", (fact,))
+
+    def _output(self, signal: Signal) -> Output:
+        return Output(self._topics.signals, signal.entity.id.encode(), codec.encode(signal))
+
+
+def _monotonic_ms() -> int:
+    return int(asyncio.get_running_loop().time() * 1000)

@@ -1,0 +1,199 @@
+"""`riskstream` as a process on a real Kafka: topics, a feed published, signals and alerts read by a stranger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+import urllib.request
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from tests.support.brokers import fresh
+from tests.support.until import until
+
+if TYPE_CHECKING:
+    from dev.kafka.serve import KafkaServer
+
+ROOT = Path(__file__).parent.parent.parent
+FEED = ROOT / "riskstream" / "packaged" / "three-days.jsonl"
+pytestmark = pytest.mark.broker
+SAMPLE = re.compile(r'^riskstream_documents_total\{feed="demo",outcome="(\w+)"\} (\d+)', re.MULTILINE)
+
+
+class Site:
+    """A settings file with topics of this test's own, and the command line in it."""
+
+    def __init__(self, folder: Path, server: KafkaServer) -> None:
+        self.app = fresh("app")
+        self.feed, self.signals, self.alerts = (f"{self.app}.{word}" for word in ("feed", "signals", "alerts"))
+        self.dead = f"{self.app}.dead"
+        self.bootstrap = server.bootstrap_servers
+        self.config = folder / "riskstream.toml"
+        self.config.write_text(f"""
+app = "{self.app}"
+[kafka]
+bootstrap_servers = "{self.bootstrap}"
+[topics]
+signals = "{self.signals}"
+alerts = "{self.alerts}"
+dead_letters = "{self.dead}"
+partitions = 3
+replication = 1
+[[feed]]
+name = "demo"
+topic = "{self.feed}"
+start = "earliest"
+partitions = 2
+[model]
+name = "models/tiny/1"
+[http]
+port = 0
+""")
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        """A `riskstream` process, its stderr captured."""
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "riskstream",
+            *arguments,
+            "--config",
+            str(self.config),
+            cwd=ROOT,
+            env={k: v for k, v in os.environ.items() if not k.startswith("RISKSTREAM_")},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def call(self, *arguments: str) -> tuple[int, str]:
+        """Run to the end: exit code and stderr."""
+        process = await self.start(*arguments)
+        async with asyncio.timeout(60):
+            _, stderr = await process.communicate()
+        return process.returncode or 0, stderr.decode()
+
+    @asynccontextmanager
+    async def running(self, *more: str) -> AsyncIterator[str]:
+        """The daemon, from ready to a clean stop; gives its HTTP address."""
+        process = await self.start("run", *more)
+        assert process.stderr is not None
+        lines: list[str] = []
+        try:
+            async with asyncio.timeout(60):
+                address = ""
+                while not address:
+                    line = (await process.stderr.readline()).decode()
+                    assert line, "".join(lines)
+                    lines.append(line)
+                    found = json.loads(line) if line.startswith("{") else {}
+                    address = found.get("http", "") if found.get("event") == "service started" else ""
+            drain = asyncio.create_task(process.stderr.read())
+            yield f"http://{address}"
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(30):
+                assert await process.wait() == 0, (await drain).decode()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    async def read(self, topic: str) -> list[dict[str, object]]:
+        """Every committed record of a topic, as any other program would read it."""
+        consumer = AIOKafkaConsumer(
+            topic,
+            bootstrap_servers=self.bootstrap,
+            group_id=fresh("stranger"),
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+        )
+        await consumer.start()
+        try:
+            records: list[dict[str, object]] = []
+            while batch := await consumer.getmany(timeout_ms=2_000):
+                records += [json.loads(record.value) for found in batch.values() for record in found]
+            return records
+        finally:
+            await consumer.stop()
+
+
+def documents(address: str) -> Counter[str]:
+    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
+        return Counter({outcome: int(n) for outcome, n in SAMPLE.findall(answer.read().decode()) if n != "0"})
+
+
+async def counted(address: str, total: int) -> Counter[str]:
+    async def enough() -> bool:
+        return (await asyncio.to_thread(documents, address)).total() >= total
+
+    await until(enough)
+    return documents(address)
+
+
+async def test_the_main_job_on_a_real_broker(tmp_path: Path, kafka_server: KafkaServer) -> None:
+    site = Site(tmp_path, kafka_server)
+    assert (await site.call("topics", "create"))[0] == 0
+    lines = FEED.read_bytes().splitlines()
+    bad = [b"{", b"[]", b'{"id": "x"}']
+    feed = tmp_path / "feed.jsonl"
+    feed.write_bytes(b"\n".join([*lines, *bad]) + b"\n")
+    async with site.running() as address:
+        code, told = await site.call("publish", str(feed), "--topic", site.feed, "--shift-to-now")
+        assert (code, told) == (0, f"publish: {len(lines) + len(bad)} documents to {site.feed}\n")
+        outcomes = await counted(address, len(lines) + len(bad))
+    assert outcomes == {"scored": 318, "unwatched": 81, "duplicate": 1, "rejected": 3}
+    signals, alerts = await site.read(site.signals), await site.read(site.alerts)
+    assert len(signals) == 328
+    assert len({record["signal_id"] for record in signals}) == 328
+    assert alerts
+    assert len({(record["alert_id"], record["sequence"]) for record in alerts}) == len(alerts)
+
+
+async def test_stages_run_apart_and_a_restart_repeats_nothing(tmp_path: Path, kafka_server: KafkaServer) -> None:
+    site = Site(tmp_path, kafka_server)
+    assert (await site.call("topics", "create"))[0] == 0
+    for _ in range(2):
+        async with site.running("--stage", "score") as address:
+            assert (await site.call("publish", str(FEED), "--topic", site.feed, "--shift-to-now"))[0] == 0
+            await counted(address, 400)
+    for _ in range(2):
+        async with site.running("--stage", "watch"):
+            pass
+    signals = await site.read(site.signals)
+    assert len({record["signal_id"] for record in signals}) == len(signals) == 656
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param(
+            ("bootstrap_servers = ", "bootstrap_servers = '127.0.0.1:1' #"), "bootstrap_servers", id="no broker"
+        ),
+        pytest.param(('name = "models/tiny/1"', 'name = "models/none/1"'), "models/none/1", id="missing model"),
+        pytest.param(("[http]", "[htpp]"), "htpp", id="unknown setting"),
+        pytest.param(("earliest", "yesterday"), "yesterday", id="wrong start"),
+        pytest.param(("replication = 1", ""), "topics create", id="missing topic"),
+    ],
+)
+async def test_a_start_that_cannot_succeed_says_why_in_one_line(
+    tmp_path: Path, kafka_server: KafkaServer, change: tuple[str, str], told: str
+) -> None:
+    site = Site(tmp_path, kafka_server)
+    text = site.config.read_text()
+    assert change[0] in text
+    site.config.write_text(text.replace(*change))
+    code, stderr = await site.call("run")
+    assert code == 2, stderr
+    (line,) = [line for line in stderr.splitlines() if line.startswith("riskstream: ")]
+    assert told in line
+    assert "Fix: " in line
+    assert "Traceback" not in stderr

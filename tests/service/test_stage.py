@@ -1,0 +1,192 @@
+"""A stage over the embedded broker: everything comes out once and in order, whatever happens to its lanes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from riskstream.core.ports import Start, TopicInfo
+from riskstream.core.records import Message, Output, Partition, Ticket
+from riskstream.kafka.memory import MemoryBroker
+from riskstream.sections import Stages
+from riskstream.service.health import Health
+from riskstream.service.lanes import Done, Finish, Restored
+from riskstream.service.stage import Stage
+from riskstream.telemetry import Metrics, Telemetry
+from tests.support.until import until
+
+LIMITS = Stages(commit_ms=1, rejoin_max_s=1)
+
+
+class Upper:
+    """Answers in upper case; can hold its answers back, and remembers what it was given again."""
+
+    def __init__(self, history_ms: int | None = None) -> None:
+        self.held: list[tuple[Ticket, Done, Finish]] = []
+        self.hold = False
+        self.again: list[str] = []
+        self.ticks: list[int] = []
+        self._history_ms = history_ms
+
+    def opened(self, lane: Partition, metadata: str) -> int | None:
+        return self._history_ms if metadata else None
+
+    def restore(self, message: Message) -> None:
+        self.again.append((message.value or b"").decode())
+
+    def restored(self, lane: Partition) -> Restored | None:
+        return Restored(len(self.again), 0, 0.0) if self.again else None
+
+    def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
+        for ticket, message in work:
+            value = (message.value or b"").upper()
+            done = Done((Output("out", b"k", value),), message.timestamp_ms, "kept")
+            if self.hold:
+                self.held.append((ticket, done, finish))
+            else:
+                finish(ticket, done)
+
+    def let_go(self) -> None:
+        for ticket, done, finish in reversed(self.held):
+            finish(ticket, done)
+        self.held.clear()
+
+    def tick(self, lane: Partition, now_ms: int) -> Done | None:
+        self.ticks.append(now_ms)
+        return None
+
+    def committed(self, lane: Partition, results: Sequence[Done]) -> None:
+        pass
+
+    def closed(self, lane: Partition) -> None:
+        self.held = [held for held in self.held if held[0].lane != lane]
+
+
+async def make_broker(partitions: int = 1) -> MemoryBroker:
+    broker = MemoryBroker(now_ms=lambda: 1_000)
+    await broker.create_topics([TopicInfo("in", partitions), TopicInfo("out", 1)])
+    return broker
+
+
+@asynccontextmanager
+async def running(broker: MemoryBroker, processor: Upper) -> AsyncIterator[Stage]:
+    stage = Stage(
+        "score",
+        broker,
+        "app",
+        {"in": Start("earliest")},
+        processor,
+        LIMITS,
+        telemetry=Telemetry(Metrics()),
+        health=Health(),
+        now_ms=lambda: 1_000,
+    )
+    stop = asyncio.Event()
+    task = asyncio.create_task(stage.run(stop))
+    try:
+        yield stage
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 5)
+
+
+async def send(broker: MemoryBroker, *texts: str) -> None:
+    publisher = await broker.publisher()
+    await publisher.send([Output("in", None, text.encode()) for text in texts])
+
+
+async def out(broker: MemoryBroker) -> list[str]:
+    return [(message.value or b"").decode() async for message in broker.reader("out").read()]
+
+
+async def settled(broker: MemoryBroker) -> None:
+    await asyncio.wait_for(broker.settle(["app.score"]), 5)
+
+
+async def joined(stage: Stage) -> None:
+    await until(lambda: stage.lanes_ready)
+
+
+async def test_every_record_comes_out_once_and_in_order() -> None:
+    broker = await make_broker()
+    await send(broker, "a", "b", "c")
+    async with running(broker, Upper()) as stage:
+        await joined(stage)
+        await settled(broker)
+        await send(broker, "d")
+        await settled(broker)
+    assert await out(broker) == ["A", "B", "C", "D"]
+
+
+async def test_answers_out_of_order_leave_in_order() -> None:
+    broker, processor = await make_broker(), Upper()
+    processor.hold = True
+    async with running(broker, processor) as stage:
+        await joined(stage)
+        await send(broker, *"abcdef")
+        await until(lambda: len(processor.held) == 6)
+        processor.let_go()
+        await settled(broker)
+    assert await out(broker) == list("ABCDEF")
+
+
+async def test_a_stop_commits_what_is_in_flight() -> None:
+    broker, processor = await make_broker(), Upper()
+    processor.hold = True
+    async with running(broker, processor) as stage:
+        await joined(stage)
+        await send(broker, *"abc")
+        await until(lambda: len(processor.held) == 3)
+        asyncio.get_running_loop().call_later(0.05, processor.let_go)
+    assert await out(broker) == list("ABC")
+
+
+async def test_a_lost_lane_loses_nothing_and_repeats_nothing() -> None:
+    broker = await make_broker()
+    async with running(broker, Upper()) as stage:
+        await joined(stage)
+        await send(broker, "a")
+        await settled(broker)
+        broker.fail_next_commit(Partition("in", 0))
+        await send(broker, "b", "c")
+        await settled(broker)
+    assert await out(broker) == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize("rebalances", [1, 3])
+async def test_rebalances_lose_nothing_and_repeat_nothing(rebalances: int) -> None:
+    broker = await make_broker(partitions=4)
+    async with running(broker, Upper()) as one, running(broker, Upper()) as other:
+        await joined(one)
+        await joined(other)
+        for round_ in range(rebalances):
+            await send(broker, *(f"{round_}-{i}" for i in range(20)))
+            await broker.rebalance("app.score")
+        await settled(broker)
+    assert sorted(await out(broker)) == sorted(f"{r}-{i}" for r in range(rebalances) for i in range(20))
+
+
+async def test_a_lane_that_has_run_before_reads_its_history_again_and_writes_nothing_of_it() -> None:
+    broker = await make_broker()
+    async with running(broker, Upper()) as stage:
+        await joined(stage)
+        await send(broker, "a", "b")
+        await settled(broker)
+    after = Upper(history_ms=0)
+    async with running(broker, after) as stage:
+        await joined(stage)
+        await send(broker, "c")
+        await settled(broker)
+    assert after.again == ["a", "b"]
+    assert await out(broker) == ["A", "B", "C"]
+
+
+async def test_an_idle_lane_is_told_the_time() -> None:
+    broker, processor = await make_broker(), Upper()
+    async with running(broker, processor) as stage:
+        await joined(stage)
+        await until(lambda: processor.ticks)
+    assert set(processor.ticks) == {1_000}
