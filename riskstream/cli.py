@@ -9,6 +9,7 @@ stdout is data, stderr is talk. Heavy parts are imported by the command that nee
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -229,7 +230,63 @@ def doctor(config: Path | None) -> int:
 @click.option("--config", "config", required=True, type=click.Path(path_type=Path), help="config/train/<name>.toml")
 def train(config: Path) -> int:
     """Fine-tune a model as a configuration says; the last line is JSON."""
-    from riskstream.trainer.fit import train as fit
+    from riskstream.telemetry.logs import configure_logging
+    from riskstream.trainer.run import train as run_training
 
-    fit(config)
+    configure_logging("INFO", None)
+    click.echo(json.dumps(run_training(config)))
+    return 0
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--data", default="../shared/data", show_default=True, help="Where the labelled files are.")
+def evaluate(model: Path, data: str) -> int:
+    """Measure a model version on its labelled files; JSON on stdout."""
+    from riskstream.trainer.evaluate import evaluate as measure
+
+    click.echo(json.dumps(measure(model, data)))
+    return 0
+
+
+@cli.group()
+def models() -> None:
+    """Model versions."""
+
+
+@models.command("list")
+@CONFIG
+def models_list(config: Path | None) -> int:
+    """Every version, with the aliases that point to it."""
+    from riskstream.registry.store import versions
+
+    for version in versions(load(config).model.root):
+        click.echo(f"{version.name}@{version.version}  {' '.join(version.aliases)}".rstrip())
+    return 0
+
+
+@models.command("show")
+@click.argument("reference")
+@CONFIG
+def models_show(reference: str, config: Path | None) -> int:
+    """The manifest of a version: labels, hashes, figures. JSON on stdout."""
+    from riskstream.registry.store import resolve
+    from riskstream.scoring.manifest import MANIFEST
+
+    click.echo((resolve(load(config).model.root, reference) / MANIFEST).read_text(encoding="utf-8"))
+    return 0
+
+
+@models.command("verify")
+@click.argument("reference")
+@CONFIG
+def models_verify(reference: str, config: Path | None) -> int:
+    """Check every file of a version against its manifest."""
+    from riskstream.registry.store import resolve
+    from riskstream.scoring.manifest import read_manifest, verify
+
+    directory = resolve(load(config).model.root, reference)
+    manifest = read_manifest(directory)
+    verify(directory, manifest)
+    click.echo(f"{directory}: {len(manifest.files)} files, as in the manifest")
     return 0

@@ -52,11 +52,11 @@ class Tally:
     def line(self) -> str:
         """One line for a person: the documents by outcome, the signals, the alert records by state."""
         documents = sum(self.outcomes.values())
-        outcomes = ", ".join(f"{count} {name}" for name, count in sorted(self.outcomes.items()))
         reasons = ", ".join(f"{count} {name}" for name, count in sorted(self.reasons.items()))
+        why = {"rejected": f" [{reasons}]"}
+        outcomes = ", ".join(f"{count} {name}{why.get(name, '')}" for name, count in sorted(self.outcomes.items()))
         alerts = ", ".join(f"{count} {state}" for state, count in sorted(self.alerts.items())) or "none"
-        rejected = f" [{reasons}]" if reasons else ""
-        return f"{documents} documents ({outcomes or 'none'}{rejected}), {self.signals} signals, alerts: {alerts}"
+        return f"{documents} documents ({outcomes or 'none'}), {self.signals} signals, alerts: {alerts}"
 
 
 def messages(lines: Iterable[bytes], decoder: Decoder) -> Iterator[Message]:

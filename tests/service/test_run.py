@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
+import socket
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +40,8 @@ class Site:
         self.feed, self.signals, self.alerts = (f"{self.app}.{word}" for word in ("feed", "signals", "alerts"))
         self.dead = f"{self.app}.dead"
         self.bootstrap = server.bootstrap_servers
+        self.sasl = server.sasl_bootstrap_servers
+        self.taken = 0
         self.config = folder / "riskstream.toml"
         self.config.write_text(f"""
 app = "{self.app}"
@@ -59,6 +63,12 @@ name = "models/tiny/1"
 [http]
 port = 0
 """)
+
+    def change(self, old: str, new: str) -> None:
+        """Put something else into the settings file."""
+        text = self.config.read_text()
+        assert old in text
+        self.config.write_text(text.replace(old, new))
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         """A `riskstream` process, its stderr captured."""
@@ -172,28 +182,84 @@ async def test_stages_run_apart_and_a_restart_repeats_nothing(tmp_path: Path, ka
     assert len({record["signal_id"] for record in signals}) == len(signals) == 656
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        pytest.param(
-            ("bootstrap_servers = ", "bootstrap_servers = '127.0.0.1:1' #"), "bootstrap_servers", id="no broker"
-        ),
-        pytest.param(('name = "models/tiny/1"', 'name = "models/none/1"'), "models/none/1", id="missing model"),
-        pytest.param(("[http]", "[htpp]"), "htpp", id="unknown setting"),
-        pytest.param(("earliest", "yesterday"), "yesterday", id="wrong start"),
-        pytest.param(("replication = 1", ""), "topics create", id="missing topic"),
-    ],
-)
+def no_broker(site: Site) -> str:
+    site.change(f'bootstrap_servers = "{site.bootstrap}"', 'bootstrap_servers = "127.0.0.1:1"')
+    return "kafka.bootstrap_servers = '127.0.0.1:1'"
+
+
+def wrong_password(site: Site) -> str:
+    secret = site.config.parent / "password"
+    secret.write_text("wrong")
+    security = f"""security_protocol = "SASL_PLAINTEXT"
+sasl_username = "tester"
+sasl_password_file = "{secret}"
+bootstrap_servers = "{site.sasl}"
+"""
+    site.change(f'bootstrap_servers = "{site.bootstrap}"', security)
+    return "kafka.sasl_password"
+
+
+def missing_topic(site: Site) -> str:
+    return f"topic = '{site.feed}': is not on the broker"
+
+
+def missing_model(site: Site) -> str:
+    site.change("models/tiny/1", "models/none/1")
+    return "models/none/1"
+
+
+def damaged_model(site: Site) -> str:
+    copy = site.config.parent / "damaged"
+    shutil.copytree(ROOT / "models" / "tiny" / "1", copy)
+    weights = bytearray((copy / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (copy / "model.safetensors").write_bytes(weights)
+    site.change("models/tiny/1", str(copy))
+    return "model.safetensors"
+
+
+def unknown_setting(site: Site) -> str:
+    site.change("[http]", "[htpp]")
+    return "htpp"
+
+
+def wrong_start(site: Site) -> str:
+    site.change("earliest", "yesterday")
+    return "yesterday"
+
+
+def port_in_use(site: Site) -> str:
+    site.change("port = 0", f"port = {site.taken}")
+    return f"http.port = {site.taken}: is in use"
+
+
+MISTAKES = [
+    no_broker,
+    wrong_password,
+    missing_topic,
+    missing_model,
+    damaged_model,
+    unknown_setting,
+    wrong_start,
+    port_in_use,
+]
+NEED_TOPICS = (missing_model, damaged_model)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
 async def test_a_start_that_cannot_succeed_says_why_in_one_line(
-    tmp_path: Path, kafka_server: KafkaServer, change: tuple[str, str], told: str
+    tmp_path: Path, kafka_server: KafkaServer, mistake: Callable[[Site], str]
 ) -> None:
     site = Site(tmp_path, kafka_server)
-    text = site.config.read_text()
-    assert change[0] in text
-    site.config.write_text(text.replace(*change))
-    code, stderr = await site.call("run")
+    if mistake in NEED_TOPICS:
+        assert (await site.call("topics", "create"))[0] == 0
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        site.taken = taken.getsockname()[1]
+        told = mistake(site)
+        code, stderr = await site.call("run")
     assert code == 2, stderr
+    assert "Traceback" not in stderr
     (line,) = [line for line in stderr.splitlines() if line.startswith("riskstream: ")]
     assert told in line
     assert "Fix: " in line
-    assert "Traceback" not in stderr
+    assert "wrong" not in line, "a secret is never shown"

@@ -1,0 +1,151 @@
+"""The commands that need no broker, with the tiny model, whose scores mean nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from riskstream.cli import main
+
+ROOT = Path(__file__).parent.parent.parent
+FEED = ROOT / "riskstream" / "packaged" / "three-days.jsonl"
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: bytes
+    told: str
+
+
+Call = Callable[..., Done]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    """Run a command as `main` does, in this process: the model's libraries are imported once."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("RISKSTREAM_MODEL__NAME", "models/tiny/1")
+
+    def run(*arguments: str | Path, stdin: bytes = b"") -> Done:
+        monkeypatch.setattr(sys, "argv", ["riskstream", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capfdbinary.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        sys.stdout.flush()
+        out, told = capfdbinary.readouterr()
+        return Done(int(end.value.code or 0), out, told.decode())
+
+    return run
+
+
+@pytest.fixture
+def good(call: Call) -> Call:
+    """Run a command that ends well."""
+
+    def run(*arguments: str | Path, stdin: bytes = b"") -> Done:
+        done = call(*arguments, stdin=stdin)
+        assert done.code == 0, done.told
+        return done
+
+    return run
+
+
+def test_a_replay_gives_the_same_bytes_from_run_to_run_and_from_its_saved_signals(good: Call, tmp_path: Path) -> None:
+    signals = tmp_path / "signals.jsonl"
+    _, first, told = good("replay", FEED, "--save-signals", signals)
+    _, second, _ = good("replay", FEED)
+    _, third, _ = good("replay", "--signals", signals)
+    assert first
+    assert first == second == third
+    assert "400 documents (1 duplicate, 318 scored, 81 unwatched), 328 signals" in told
+    assert len(signals.read_bytes().splitlines()) == 328
+
+
+def test_a_replay_counts_what_it_cannot_read_and_goes_on(good: Call, tmp_path: Path) -> None:
+    feed = tmp_path / "feed.jsonl"
+    lines = FEED.read_bytes().splitlines()[:80]
+    _, plain, _ = good("replay", written(tmp_path, lines))
+    feed.write_bytes(b"\n".join([b"{broken", *lines[:40], b"", b"[1]", *lines[40:], b"\xff", b"{}"]) + b"\n")
+    _, broken, told = good("replay", feed)
+    assert "4 rejected [" in told
+    keys = ("subject", "rule", "state", "severity", "starts_at", "updated_at")
+    assert [{k: json.loads(line)[k] for k in keys} for line in broken.splitlines()] == [
+        {k: json.loads(line)[k] for k in keys} for line in plain.splitlines()
+    ]
+
+
+def written(folder: Path, lines: list[bytes]) -> Path:
+    path = folder / "plain.jsonl"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("replay",), "to replay"),
+        (("replay", "none.jsonl"), "none.jsonl"),
+        (("replay", str(FEED), "--feed", "nobody"), "choose one of: news, social"),
+        (("replay", "--signals", str(FEED)), "line 1"),
+        (("replay", str(FEED), "--rules", "none.toml"), "none.toml"),
+        (("rules", "check", "tests/testdata/rules/rules.bad.unknown-field.toml"), "rules.bad.unknown-field.toml"),
+        (("models", "verify", "nobody@1"), "nobody"),
+        (("run", "--config", "none.toml"), "none.toml"),
+        (("run", "--stage", "sleep"), "sleep"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(call: Call, arguments: tuple[str, ...], told: str) -> None:
+    done = call(*arguments)
+    assert done.code == 2
+    assert told in done.told
+    assert "Traceback" not in done.told
+    assert done.out == b""
+
+
+def test_score_answers_each_line_in_order(good: Call) -> None:
+    lines = [
+        b'{"text": "Acme files for bankruptcy", "entity": "Acme", "id": 1}',
+        b"{broken",
+        b'{"text": "   "}',
+        b'{"text": 3, "id": "x"}',
+        b'{"text": "Acme \\u0000"}',
+        '{"text": "阿克米违约", "entity": "阿克米", "id": "zh"}'.encode(),
+    ]
+    _, out, _ = good("score", stdin=b"\n".join(lines) + b"\n")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer.get("error", "scored") for answer in answers] == [
+        "scored",
+        "malformed",
+        "empty_text",
+        "wrong_type",
+        "bad_characters",
+        "scored",
+    ]
+    assert [answers[0]["id"], answers[5]["id"]] == [1, "zh"]
+    keys = ["id", "entity", "sentiment", "severity", "risk", "topic", "risk_score", "model"]
+    assert list(answers[0]) == keys
+    assert abs(sum(answers[0]["severity"].values()) - 1) < 0.001
+
+
+def test_the_demo_tells_its_alerts_and_ends_by_itself(good: Call) -> None:
+    _, out, told = good("demo", "--seconds", "1", "--port", "0")
+    records = [json.loads(line) for line in out.splitlines()]
+    assert records
+    assert {record["state"] for record in records} <= {"firing", "updated", "resolved"}
+    assert "demo: 400 documents" in told
+
+
+def test_the_version_and_the_help_are_there(good: Call) -> None:
+    assert b"riskstream, version" in good("--version").out
+    told = good("--help").out.decode()
+    commands = ("run", "demo", "publish", "replay", "score", "train", "evaluate", "models", "rules", "topics", "doctor")
+    assert [command for command in commands if f"  {command} " not in told] == []
