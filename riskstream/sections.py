@@ -37,6 +37,8 @@ class Kafka(Section):
     """The broker aborts a transaction that is open for longer; until then it holds back committed readers."""
     transaction_calls_ms: Annotated[int, Field(ge=500)] = 8_000
     """Our own deadline for all calls of one transaction; past it the lane is given up."""
+    message_bytes_max: Annotated[int, Field(ge=10_000)] = 1_000_000
+    """A larger record is refused before it is sent; at most the `max.message.bytes` of our topics."""
     compression: Literal["none", "gzip", "lz4"] = "lz4"
     """Of what we write."""
 

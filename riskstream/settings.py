@@ -79,6 +79,10 @@ class Settings(BaseSettings):
             ("kafka.rebalance_timeout_ms", k.rebalance_timeout_ms),
             ("stages.grace_ms", s.grace_ms),
         )
+        _rising(
+            ("dead_letters.bytes_max", self.dead_letters.bytes_max),
+            ("kafka.message_bytes_max", k.message_bytes_max),
+        )
         for what in ("name", "topic"):
             values = [getattr(feed, what) for feed in self.feed]
             if twice := sorted({v for v in values if values.count(v) > 1}):

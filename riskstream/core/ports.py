@@ -80,8 +80,12 @@ class Source(Protocol):
     def lag(self, partition: Partition) -> int | None:
         """Records between the position and the last stable offset, as of the last fetch; None before the first."""
 
+    async def confirm(self, partition: Partition) -> bool:
+        """Ask the group now: True only if a heartbeat sent after this call is acknowledged, in the generation that
+        gave us this partition, and it is still ours."""
+
     async def stop(self) -> None:
-        """Leave the group."""
+        """Leave the group; `on_revoked` is called for what is still owned."""
 
 
 class Lane(Protocol):

@@ -4,7 +4,7 @@ The client says only "unable to bootstrap" and logs the reason. So after a faile
 to ask again, and what happens to it decides which setting the error names:
 
     no connection            kafka.bootstrap_servers
-    refused password         kafka.sasl_password
+    refused password         kafka.sasl_password_file
     mechanism not offered    kafka.sasl_mechanism
     cut at the first request kafka.security_protocol
     bad certificate          kafka.ssl_cafile
@@ -167,7 +167,9 @@ def _forbidden(config: KafkaConfig, what: str, rights: str) -> OperatorError:
 
 def _refused(config: KafkaConfig) -> OperatorError:
     problem = f"the broker refuses it for the user {config.sasl_username!r}"
-    return OperatorError("kafka.sasl_password", _HIDDEN, problem, "correct the user or the file with the password")
+    return OperatorError(
+        "kafka.sasl_password_file", _HIDDEN, problem, "correct kafka.sasl_username or the content of that file"
+    )
 
 
 def _mechanism(config: KafkaConfig, error: BaseException) -> OperatorError:

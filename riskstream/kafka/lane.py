@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import NoReturn
 
 from aiokafka import AIOKafkaProducer, errors
 from aiokafka.structs import OffsetAndMetadata
@@ -29,7 +30,7 @@ from riskstream.kafka.config import KafkaConfig
 from riskstream.kafka.connect import Failure, quiet, told
 from riskstream.kafka.fetching import theirs
 from riskstream.kafka.outputs import check_sizes
-from riskstream.kafka.writing import discard, new_producer, place, write
+from riskstream.kafka.writing import discard, new_producer, place, seen, write
 
 ABORT_S_MAX = 2.0
 METADATA_BYTES_MAX = 4_096
@@ -66,17 +67,18 @@ class KafkaLane:
         producer = new_producer(self._config, self._id)
         try:
             async with asyncio.timeout(self._config.transaction_call_timeout_ms / 1000):
-                await producer.start()
+                with quiet():
+                    await producer.start()
                 resume = await self._cluster.committed(self._group, self._partition)
         except BaseException as error:
             self._throw_away(producer, "it did not open")
-            raise self._meaning(error) from error
+            self._raise(error)
         self._producer = producer
         return resume
 
     async def commit(self, outputs: Sequence[Output], next_offset: int, metadata: str = "") -> None:
         """One transaction: all `outputs` and the input offset. Raises `LaneLost`; then nothing of it is committed
-        unless the commit itself was in flight.
+        unless the commit itself was in flight. Readers see it a moment after the return (the broker's markers).
 
         An OperatorError that is raised before anything is sent (a record too large, an unknown topic) leaves the lane
         open. One that the broker raises (a limit of the topic, a missing right) commits nothing and loses the lane.
@@ -100,11 +102,11 @@ class KafkaLane:
         except _Definite as error:
             await self._abort(producer)
             self._throw_away(producer, "the broker refused its transaction")
-            raise self._meaning(error) from error
+            self._raise(error)
         except BaseException as error:
             if begun or not isinstance(error, RiskstreamError):
                 self._throw_away(producer, "its last transaction failed")
-            raise self._meaning(error) from error
+            self._raise(error)
 
     async def close(self) -> None:
         """Let go of the producer. Never raises."""
@@ -117,12 +119,17 @@ class KafkaLane:
         """Readers of the topic need not wait for the broker's own time-out. Where it fails, they do."""
         with quiet():
             task = asyncio.ensure_future(producer.abort_transaction())
+            task.add_done_callback(seen)
             await asyncio.wait([task], timeout=ABORT_S_MAX)
             task.cancel()
 
     def _throw_away(self, producer: AIOKafkaProducer, why: str) -> None:
         self._producer, self._why = None, why
         self._discarding.append(asyncio.create_task(discard(producer)))
+
+    def _raise(self, error: BaseException) -> NoReturn:
+        meaning = self._meaning(error)
+        raise meaning from None if meaning is error else error
 
     def _meaning(self, error: BaseException) -> BaseException:
         match error:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from riskstream.core.errors import InternalError, LaneLost
@@ -70,7 +71,7 @@ class MemoryBroker:
         self._owners: dict[str, MemoryLane] = {}
         self._waiters: set[asyncio.Event] = set()
         self._spread = itertools.count()
-        self._failing: set[Partition] = set()
+        self._failing: Counter[Partition] = Counter()
 
     def source(self, group: str, topics: Sequence[str]) -> MemorySource:
         """A new member of `group` that reads `topics`."""
@@ -107,9 +108,9 @@ class MemoryBroker:
         """Take all partitions of a group's members away and hand them out again, as when a pod joins."""
         await self.group(group).rebalance()
 
-    def fail_next_commit(self, partition: Partition) -> None:
-        """The next commit of this input partition's lane raises LaneLost and commits nothing."""
-        self._failing.add(partition)
+    def fail_commits(self, partition: Partition, count: int = 1) -> None:
+        """The next commits of this input partition's lanes raise LaneLost and commit nothing."""
+        self._failing[partition] += count
 
     async def settle(self, groups: Iterable[str]) -> None:
         """Wait until each of these groups has committed every record of the topics that its members read."""
@@ -175,9 +176,9 @@ class MemoryBroker:
         return self._owners.get(transactional_id) is lane
 
     def fails(self, partition: Partition) -> bool:
-        """Whether a commit is to fail, once."""
-        failing = partition in self._failing
-        self._failing.discard(partition)
+        """Whether this commit is to fail."""
+        failing = self._failing[partition] > 0
+        self._failing[partition] -= failing
         return failing
 
     def _place(self, output: Output) -> Partition:

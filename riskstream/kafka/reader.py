@@ -43,19 +43,19 @@ class KafkaReader:
         async with self._consumer(None if from_offsets is None else sorted(from_offsets)) as consumer:
             ends = await self._seek(consumer, from_offsets or {})
             loop = asyncio.get_running_loop()
-            moved = loop.time()
+            moved, before = loop.time(), 0
             while ends:
-                fetched = await self._next(consumer)
-                for partition, messages in fetched.items():
+                for partition, messages in (await self._next(consumer)).items():
                     end = ends.get(theirs(partition), 0)
                     for message in messages:
                         if message.position.offset < end:
                             yield message
-                for tp in [tp for tp, end in ends.items() if await consumer.position(tp) >= end]:
+                positions = {tp: await consumer.position(tp) for tp in consumer.assignment()}
+                for tp in [tp for tp, end in ends.items() if positions[tp] >= end]:
                     consumer.pause(tp)
                     del ends[tp]
-                if fetched:
-                    moved = loop.time()
+                if sum(positions.values()) > before:
+                    moved, before = loop.time(), sum(positions.values())
                 elif loop.time() - moved > STALL_S_MAX:
                     raise unreachable(self._config, f"topic {self._topic!r} gives nothing for {STALL_S_MAX:.0f} s")
 

@@ -29,6 +29,7 @@ from riskstream.kafka.config import KafkaConfig
 from riskstream.kafka.connect import Failure, quiet, start, told
 from riskstream.kafka.errors import OffsetGone
 from riskstream.kafka.fetching import arrival, new_consumer, ours, take, theirs
+from riskstream.kafka.writing import seen
 
 STOP_S_MAX = 10.0
 
@@ -41,6 +42,7 @@ class KafkaSource:
         self._group, self._topics = group, tuple(topics)
         self._consumer: AIOKafkaConsumer | None = None
         self._owned: Partitions = frozenset()
+        self._to_revoke: Partitions = frozenset()
         self._error: Exception | None = None
         self._rebalancing = True
         self._stopping = False
@@ -49,7 +51,8 @@ class KafkaSource:
     async def start(self, on_assigned: Callback, on_revoked: Callback) -> None:
         """Join the group. Every partition is paused when `on_assigned` is called; `resume` starts it.
 
-        Raises OperatorError, UnknownTopic among them.
+        Returns when the group has given a share, while `on_assigned` may still run. Raises OperatorError, UnknownTopic
+        among them.
         """
         await self._cluster.require(self._topics)
         consumer = new_consumer(
@@ -171,10 +174,11 @@ class KafkaSource:
         consumer, self._stopping = self._consumer, True
         if consumer is None:
             return
-        if self._owned:
+        if self._to_revoke:
             await self.revoke(self._on_revoked)
         with quiet():
             task = asyncio.ensure_future(consumer.stop())
+            task.add_done_callback(seen)
             await asyncio.wait([task], timeout=STOP_S_MAX)
             if not task.done():  # a join that hangs: the group will notice by the session timeout
                 task.cancel()
@@ -186,7 +190,8 @@ class KafkaSource:
         for partition in partitions:
             consumer.pause(theirs(partition))
             consumer.seek(theirs(partition), 0)
-        self._owned, self._rebalancing = partitions, False
+        self._owned = self._to_revoke = partitions
+        self._rebalancing = False
         self._wake()
         if not self._stopping:
             await self._call(callback, partitions)
@@ -195,8 +200,9 @@ class KafkaSource:
         """For the listener: the group takes everything back."""
         self._rebalancing = True
         self.pause(self._owned)
-        if self._owned:
-            await self._call(callback, self._owned)
+        owned, self._to_revoke = self._to_revoke, frozenset()
+        if owned:  # once for each share, also where `stop` comes in the middle of a rebalance
+            await self._call(callback, owned)
         self._owned = frozenset()
 
     async def _call(self, callback: Callback, partitions: Partitions) -> None:

@@ -84,13 +84,13 @@ async def write(producer: AIOKafkaProducer, outputs: Sequence[Output], places: S
     # The first batches of all partitions before the second ones: a second one waits until the first is on its way.
     for (topic, partition), batch in filter(None, itertools.chain.from_iterable(itertools.zip_longest(*columns))):
         future = await producer.send_batch(batch, topic, partition=partition)
-        future.add_done_callback(_seen)
+        future.add_done_callback(seen)
         futures.append(future)
     await asyncio.gather(*futures)
 
 
-def _seen(future: asyncio.Future[Any]) -> None:
-    """A failure is raised once, from `write`; asyncio need not log the others as never retrieved."""
+def seen(future: asyncio.Future[Any]) -> None:
+    """A callback for work whose failure is told elsewhere: asyncio need not log it as never retrieved."""
     if not future.cancelled():
         future.exception()
 
@@ -135,12 +135,13 @@ def _watch_failures(producer: AIOKafkaProducer) -> None:
     if (ending := producer._txn_manager.wait_for_transaction_end()) is not None:
         left.append(ending)
     for future in left:
-        future.add_done_callback(_seen)
+        future.add_done_callback(seen)
 
 
 async def _in_time(work: Any) -> bool:
     """Whether it ended in time. Its failure is no one's business: the producer is thrown away."""
     task = asyncio.ensure_future(work)
+    task.add_done_callback(seen)
     await asyncio.wait([task], timeout=DISCARD_S)
     if not task.done():
         task.cancel()

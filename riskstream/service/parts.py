@@ -138,6 +138,7 @@ def kafka_config(section: Kafka, client_id: str) -> KafkaConfig:
         rebalance_timeout_ms=section.rebalance_timeout_ms,
         transaction_timeout_ms=section.transaction_timeout_ms,
         transaction_call_timeout_ms=section.transaction_calls_ms,
+        message_bytes_max=section.message_bytes_max,
         compression=None if section.compression == "none" else section.compression,
     )
 

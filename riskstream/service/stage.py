@@ -6,8 +6,9 @@
               └──────────────────────────── leave the group ◄──────────────────────┴─► drain, commit, close
 
 Rule 1. A partition stays paused until its lane is open, so nothing is read before the old owner is fenced.
-Rule 2. A lane that was lost is not opened again by the same member: the stage leaves the group and joins anew,
-        because only a new assignment proves that the partition is ours.
+Rule 2. A lane that was lost is opened again only when the group has acknowledged a heartbeat that was sent after the
+        loss, in the same generation. Else the stage leaves the group and joins anew: a process that was paused and
+        wakes must not fence the rightful owner.
 Rule 3. Revoked lanes share one deadline. What they have not committed by then comes again to the next owner.
 """
 
@@ -27,6 +28,8 @@ from riskstream.service.lanes import Commit, CommitLimits, LaneRun, Processor
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.events import Committed, LagSeen, LaneChanged, LaneFenced, LaneRestored, LaneState
 
+REOPENINGS_MAX = 3
+"""A lane that is lost more often than this without a commit in between gives up the whole membership."""
 POLL_MS = 200
 """Also how late a stop, a pause or a tick of an idle lane can come."""
 
@@ -47,7 +50,7 @@ class Stage:
         health: Health,
         now_ms: Callable[[], int],
     ) -> None:
-        self.name, self.group = name, f"{app}.{name}"
+        self.name, self.group, self._app = name, f"{app}.{name}", app
         self._broker, self._starts, self._processor, self._limits = broker, starts, processor, limits
         self._telemetry, self._health, self._now_ms = telemetry, health, now_ms
         self._commit_limits = CommitLimits(limits.commit_ms / 1000, limits.commit_records_max, limits.commit_bytes_max)
@@ -56,6 +59,7 @@ class Stage:
         self._epochs = count(1)
         self._opening = asyncio.Semaphore(limits.lanes_opening_max)
         self._restore_to: dict[Partition, int] = {}
+        self._revoked: set[Partition] = set()
 
     @property
     def lanes_ready(self) -> bool:
@@ -151,27 +155,42 @@ class Stage:
     ) -> None:
         """Lanes open beside the rebalance, which must not wait for them."""
         for partition in sorted(partitions):
-            group, stage = self.group, self.name
-            transactional_id = f"{group.split('.', 1)[0]}.{stage}.{partition.topic}.{partition.partition}"
-            lane = self._broker.lane(partition, group, transactional_id)
-            run = LaneRun(lane, partition, next(self._epochs), self._commit_limits)
-            self._runs[partition] = run
-            self._changed(partition, "opening")
-            self._commits[partition] = spawn(self._work(source, run))
+            self._commits[partition] = spawn(self._work(source, self._new_run(partition)))
         self._tell_health()
 
+    def _new_run(self, partition: Partition) -> LaneRun:
+        """A lane in a new epoch, not yet open."""
+        transactional_id = f"{self._app}.{self.name}.{partition.topic}.{partition.partition}"
+        lane = self._broker.lane(partition, self.group, transactional_id)
+        run = self._runs[partition] = LaneRun(lane, partition, next(self._epochs), self._commit_limits)
+        self._changed(partition, "opening")
+        return run
+
     async def _work(self, source: Source, run: LaneRun) -> None:
-        """One lane: open it, then commit until it has drained."""
-        partition = run.partition
-        async with self._opening:
-            if run.phase != "opening" or not await self._open(source, run):
+        """One lane, from opening to drained; a lost one is opened anew as long as the group says that it is ours."""
+        failures = 0
+        while True:
+            try:
+                async with self._opening:
+                    if run.phase != "opening" or not await self._open(source, run):
+                        return
+                while (commit := await run.commit_next()) is not None:
+                    failures = 0
+                    self._committed(run, commit)
                 return
-        try:
-            while (commit := await run.commit_next()) is not None:
-                self._committed(run, commit)
-        except LaneLost as error:
-            self._telemetry.emit(LaneFenced(self.name, partition.topic, partition.partition, str(error)))
-            raise
+            except LaneLost as error:
+                failures += 1
+                lane = run.partition
+                self._telemetry.emit(LaneFenced(self.name, lane.topic, lane.partition, str(error)))
+                source.pause(frozenset({lane}))
+                await run.close()
+                ours = failures <= REOPENINGS_MAX and await source.confirm(lane)
+                if lane in self._revoked:
+                    return
+                if not ours:
+                    raise
+                self._processor.closed(lane)
+                run = self._new_run(lane)
 
     async def _open(self, source: Source, run: LaneRun) -> bool:
         """Fence, find the place, begin to read; False where the partition was taken back meanwhile."""
@@ -212,17 +231,19 @@ class Stage:
 
     async def _on_revoked(self, partitions: Partitions) -> None:
         """Drain within the shared deadline, then let go."""
-        runs = [self._runs[p] for p in sorted(partitions) if p in self._runs]
-        for run in runs:
-            run.drain()
-            self._changed(run.partition, "draining")
-        tasks = [self._commits[run.partition] for run in runs]
-        if tasks:
+        mine = sorted(partition for partition in partitions if partition in self._runs)
+        self._revoked.update(mine)
+        for partition in mine:
+            self._runs[partition].drain()
+            self._changed(partition, "draining")
+        if mine:
+            tasks = [self._commits[partition] for partition in mine]
             _, late = await asyncio.wait(tasks, timeout=self._limits.drain_ms / 1000)
             for task in late:
                 task.cancel()
-        for run in runs:
-            await self._close(run)
+        for partition in mine:
+            await self._close(self._runs[partition])
+        self._revoked.difference_update(mine)
         self._tell_health()
 
     async def _close(self, run: LaneRun) -> None:

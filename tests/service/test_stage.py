@@ -14,7 +14,7 @@ from riskstream.kafka.memory import MemoryBroker
 from riskstream.sections import Stages
 from riskstream.service.health import Health
 from riskstream.service.lanes import Done, Finish, Restored
-from riskstream.service.stage import Stage
+from riskstream.service.stage import REOPENINGS_MAX, Stage
 from riskstream.telemetry import Metrics, Telemetry
 from tests.support.until import until
 
@@ -150,10 +150,32 @@ async def test_a_lost_lane_loses_nothing_and_repeats_nothing() -> None:
         await joined(stage)
         await send(broker, "a")
         await settled(broker)
-        broker.fail_next_commit(Partition("in", 0))
+        broker.fail_commits(Partition("in", 0))
         await send(broker, "b", "c")
         await settled(broker)
     assert await out(broker) == ["A", "B", "C"]
+
+
+async def test_a_lane_that_a_stranger_fenced_is_opened_again_while_the_group_says_that_it_is_ours() -> None:
+    broker = await make_broker()
+    async with running(broker, Upper()) as stage:
+        await joined(stage)
+        for text in "abc":
+            thief = broker.lane(Partition("in", 0), "app.score", "app.score.in.0")
+            await thief.open()
+            await send(broker, text)
+            await settled(broker)
+    assert await out(broker) == ["A", "B", "C"]
+
+
+async def test_a_lane_that_is_lost_again_and_again_gives_up_its_membership_and_loses_nothing() -> None:
+    broker = await make_broker()
+    broker.fail_commits(Partition("in", 0), REOPENINGS_MAX + 1)
+    async with running(broker, Upper()) as stage:
+        await joined(stage)
+        await send(broker, "a")
+        await settled(broker)
+    assert await out(broker) == ["A"]
 
 
 @pytest.mark.parametrize("rebalances", [1, 3])
