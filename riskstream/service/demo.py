@@ -101,7 +101,7 @@ async def feed(daemon: Daemon, broker: MemoryBroker, clock: DemoClock, lines: Se
 
 
 class Teller:
-    """Shows each alert as it fires: a line for a person, or JSON."""
+    """Shows each alert as it fires: JSON with every record, or a line for a person, which leaves out mere evidence."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
@@ -115,7 +115,10 @@ class Teller:
             self._open.pop(alert.alert_id, None)
         else:
             self._open[alert.alert_id] = alert
-        click.echo(codec.encode(alert).decode() if self._as_json else told(alert))
+        if self._as_json:
+            click.echo(codec.encode(alert).decode())
+        elif alert.reason != "evidence":
+            click.echo(told(alert))
 
     def end(self, documents: int) -> None:
         """The last line, on stderr."""

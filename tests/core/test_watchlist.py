@@ -77,7 +77,7 @@ def test_a_long_chain_of_parents_is_read() -> None:
 @pytest.mark.parametrize(
     ("file", "entities", "text", "ids"),
     [
-        ("watchlist.csv", 58, "Ｎｏｒｒｖｉｋ、瀚岳置地 and $TIDE, not TIDE", ["NRVK", "HYLG", "TIDE"]),
+        ("watchlist.csv", 8, "Ｎｏｒｒｖｉｋ、瀚岳置地 and $TIDE, not TIDE", ["NRVK", "HYLG", "TIDE"]),
         ("watchlists/sp500.csv", 503, "Citigroup and $BAC, the Nasdaq", ["C", "BAC"]),
         ("watchlists/a-shares.csv", 3_093, "金枫酒业", ["600616"]),
     ],

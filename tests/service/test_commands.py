@@ -14,6 +14,7 @@ import pytest
 from riskstream.cli import main
 
 ROOT = Path(__file__).parent.parent.parent
+WATCHLIST = "config/watchlists/three-days.csv"
 FEED = ROOT / "riskstream" / "packaged" / "three-days.jsonl"
 
 
@@ -61,9 +62,9 @@ def good(call: Call) -> Call:
 
 def test_a_replay_gives_the_same_bytes_from_run_to_run_and_from_its_saved_signals(good: Call, tmp_path: Path) -> None:
     signals = tmp_path / "signals.jsonl"
-    _, first, told = good("replay", FEED, "--save-signals", signals)
-    _, second, _ = good("replay", FEED)
-    _, third, _ = good("replay", "--signals", signals)
+    _, first, told = good("replay", FEED, "--watchlist", WATCHLIST, "--save-signals", signals)
+    _, second, _ = good("replay", FEED, "--watchlist", WATCHLIST)
+    _, third, _ = good("replay", "--watchlist", WATCHLIST, "--signals", signals)
     assert first
     assert first == second == third
     assert "400 documents (1 duplicate, 318 scored, 81 unwatched), 328 signals" in told

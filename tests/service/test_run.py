@@ -60,6 +60,8 @@ start = "earliest"
 partitions = 2
 [model]
 name = "models/tiny/1"
+[watch]
+watchlist = "config/watchlists/three-days.csv"
 [http]
 port = 0
 """)
