@@ -99,7 +99,7 @@ class Model(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`cuda` without a GPU stops the start; `auto` takes what is there and says so."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16 is faster where the processor has it, and moves a probability by up to about 0.01."""
+    """bfloat16 is for a GPU; on a CPU it is refused, since a score would move with its batch mates."""
     threads: Annotated[int, Field(ge=0)] = 0
     """Threads of the model on a CPU; 0: the cores that this process may use."""
 

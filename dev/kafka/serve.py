@@ -129,7 +129,7 @@ class KafkaServer:
         run += ["-cp", str(jars / "*")]
         if not (self._directory / "logs" / "meta.properties").exists():
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22]
-            self._run([*run, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)])
+            self._run([*run, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(config)])
         with self._log_file().open("ab") as log:
             self._process = subprocess.Popen(
                 [*run, "kafka.Kafka", str(config)],

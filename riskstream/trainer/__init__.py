@@ -1,1 +1,1 @@
-"""The trainer: labelled rows in, a model version out. It knows no Kafka."""
+"""The trainer: labelled rows in, a model version out. It knows no Kafka. Doors: `run.train`, `evaluate.evaluate`."""

@@ -1,0 +1,98 @@
+"""`manifest.json`: what a model version says of itself. Labels, limits and calibration are data here, not constants.
+
+    <name>/<version>/  manifest.json   hashes of ──► config.json  model.safetensors  tokenizer.json  card.md
+
+The hashes are of the files beside it; `verify` holds them against what lies on the disk, and is called before any of
+those files is read. The manifest itself has no hash: whoever can write it can write the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from riskstream.core.errors import OperatorError
+from riskstream.core.records import Labels
+
+MANIFEST = "manifest.json"
+CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "card.md"
+RESTORE = "restore the version directory from where it was published, or name another version"
+
+
+class Platt(msgspec.Struct, frozen=True):
+    """`risk_score` = sigmoid(slope × z + offset), z = the severity head's logit of P(material or severe)."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+
+class Thresholds(msgspec.Struct, frozen=True):
+    """Where a probability becomes a yes, fixed on `valid`.
+
+    `risk` has one per category, in the labels' order. `severity` has one per step: the level is the number of steps
+    k = 1, 2, 3 with P(level ≥ k) at or above its threshold.
+    """
+
+    risk_score: float
+    risk: tuple[float, ...]
+    severity: tuple[float, ...]
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """A version. `metrics` are figures by split, slice and head; `data` has the hash of every data file."""
+
+    name: str
+    version: str
+    labels: Labels
+    pooling: str
+    pad_id: int
+    tokens_max: int
+    temperatures: dict[str, float]
+    risk_score: Platt
+    thresholds: Thresholds
+    files: dict[str, str]
+    data: dict[str, str] = {}
+    metrics: dict[str, Any] = {}
+    parent: str = ""
+    code: str = ""
+    schema: int = 1
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of a version directory. Raises OperatorError where it is missing or unreadable."""
+    path = directory / MANIFEST
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except FileNotFoundError as error:
+        raise OperatorError("model", str(directory), f"there is no {MANIFEST} in it", RESTORE) from error
+    except msgspec.DecodeError as error:
+        raise OperatorError("model", str(path), str(error), RESTORE) from error
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write it, in a form that people and diffs can read."""
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+    (directory / MANIFEST).write_bytes(text + b"\n")
+
+
+def sha256(path: Path) -> str:
+    """The hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify(directory: Path, manifest: Manifest) -> None:
+    """Raise OperatorError, naming the file, where a file of the version is missing or is not the one published."""
+    for name in (CONFIG, WEIGHTS, TOKENIZER):
+        if name not in manifest.files:
+            raise OperatorError("model", str(directory / MANIFEST), f"it has no hash of {name}", RESTORE)
+    for name, expected in manifest.files.items():
+        path = directory / name
+        if not path.is_file():
+            raise OperatorError("model", str(path), "the file is missing", RESTORE)
+        found = sha256(path)
+        if found != expected:
+            raise OperatorError("model", str(path), f"its sha256 is {found[:12]}…, not {expected[:12]}…", RESTORE)

@@ -1,0 +1,77 @@
+"""The model and the tokenizer on threads of their own, awaited from the event loop, which never computes.
+
+    event loop ── encode(pairs) ──► tokenizer thread ──► token ids
+               ── score(items)  ──► at most 2 in hand ──► model thread ──► predictions
+                                    (1 running + 1 ready)
+
+Rule 1. A failure of the model is an InternalError to whoever awaits; the worker goes on with the next batch.
+Rule 2. At most `IN_HAND` batches are with the model thread: the second stands ready while the first runs, so the model
+        never waits for the loop. Others wait in order, on the loop's side, where they can still be given up.
+Rule 3. After `close` nothing is begun: what still waits is refused, what runs is finished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from riskstream.core.errors import InternalError, OperatorError
+from riskstream.core.ports import Scorer
+from riskstream.core.records import Encoded, Prediction
+
+IN_HAND = 2
+
+
+class Worker:
+    """Runs one `Scorer`. Made and used on one event loop."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._model = ThreadPoolExecutor(max_workers=1, thread_name_prefix="riskstream-model")
+        self._tokenizer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="riskstream-tokenizer")
+        self._room = asyncio.Semaphore(IN_HAND)
+        self._closed = False
+
+    @property
+    def scorer(self) -> Scorer:
+        """The model that is being run."""
+        return self._scorer
+
+    async def encode(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, ...]]:
+        """Token ids of (entity, text) pairs, in order. Raises InternalError where the tokenizer fails."""
+        self._check_open()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._tokenizer, self._scorer.encode, pairs)
+        except OperatorError:
+            raise
+        except Exception as error:
+            raise InternalError(f"the tokenizer of {self._scorer.name} failed: {error!r}") from error
+
+    async def score(self, items: Sequence[Encoded]) -> list[Prediction]:
+        """Predictions for one batch, one per item, in order. Raises InternalError where the model fails on it.
+
+        A caller that is cancelled gives up its batch if the model has not begun it.
+        """
+        async with self._room:
+            self._check_open()
+            try:
+                found = await asyncio.get_running_loop().run_in_executor(self._model, self._scorer.score, items)
+            except OperatorError:
+                raise
+            except Exception as error:
+                raise InternalError(f"{self._scorer.name} failed on a batch of {len(items)}: {error!r}") from error
+        if len(found) != len(items):
+            raise InternalError(f"{self._scorer.name} gave {len(found)} predictions for {len(items)} items")
+        return found
+
+    async def close(self) -> None:
+        """Refuse what has not begun, wait for what has, and end the threads."""
+        self._closed = True
+        loop = asyncio.get_running_loop()
+        for pool in (self._tokenizer, self._model):
+            await loop.run_in_executor(None, pool.shutdown)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InternalError("the model worker is closed")

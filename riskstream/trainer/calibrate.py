@@ -1,0 +1,115 @@
+"""Fits what a version says about its own certainty, on `valid` alone: temperatures, the risk score, thresholds.
+
+logits of valid ──► one temperature a head      least surprise
+                ──► Platt on P(material|severe)  least surprise, Newton's method
+                ──► thresholds                   severity: best kappa; categories: best F1; risk score: recall 0.90
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from riskstream.core.records import Labels
+from riskstream.scoring.calibration import Array, probabilities, risk_scores, sigmoid, softmax, upper_logit
+from riskstream.scoring.manifest import Platt, Thresholds
+from riskstream.trainer.data import Example
+from riskstream.trainer.metrics import Bools, f1, kappa, levels_of
+
+RECALL = 0.90
+"""Of material and severe rows of `valid` that the default threshold of the risk score must find."""
+POSITIVES_MIN = 15
+"""A category with fewer positives in `valid` takes the threshold that is best for all categories together."""
+TEMPERATURES = np.geomspace(0.4, 4.0, 93)
+GRID = np.round(np.arange(0.11, 0.98, 0.02), 2)
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """All that `valid` decides."""
+
+    temperatures: dict[str, float]
+    risk_score: Platt
+    thresholds: Thresholds
+
+
+def calibrate(logits: Mapping[str, Array], examples: Sequence[Example], labels: Labels) -> Calibration:
+    """Fit on logits per head (examples × labels) and the examples they belong to."""
+    temperatures = {}
+    for head, values in logits.items():
+        rows = [place for place, example in enumerate(examples) if getattr(example, head) is not None]
+        temperatures[head] = temperature(head, values[rows], [getattr(examples[place], head) for place in rows])
+    judged = [place for place, example in enumerate(examples) if example.severity is not None]
+    severity = logits["severity"][judged]
+    levels = np.array([examples[place].severity for place in judged], dtype=np.int64)
+    platt = fit_platt(upper_logit(severity), levels >= len(labels.severity) - 2)
+    shares = probabilities("severity", severity, temperatures["severity"])
+    named = [place for place, example in enumerate(examples) if example.risk is not None]
+    truth = np.array([[c in (examples[p].risk or ()) for c in range(len(labels.risk))] for p in named])
+    risk = probabilities("risk", logits["risk"][named], temperatures["risk"])
+    thresholds = Thresholds(
+        risk_score=recall_threshold(risk_scores(severity, platt), levels >= len(labels.severity) - 2),
+        risk=category_thresholds(risk, truth),
+        severity=severity_steps(shares, levels),
+    )
+    return Calibration(temperatures, platt, thresholds)
+
+
+def temperature(head: str, logits: Array, truth: Sequence[int | tuple[int, ...]]) -> float:
+    """The temperature of least surprise (mean negative log-likelihood)."""
+    if not len(truth):
+        return 1.0
+    losses = []
+    for candidate in TEMPERATURES:
+        if head == "risk":
+            wanted = np.array([[c in row for c in range(logits.shape[1])] for row in truth if isinstance(row, tuple)])
+            p = sigmoid(logits / candidate)
+            losses.append(-np.mean(np.log(np.clip(np.where(wanted, p, 1 - p), 1e-12, 1.0))))
+        else:
+            p = softmax(logits / candidate)[np.arange(len(truth)), np.array(truth)]
+            losses.append(-np.mean(np.log(np.clip(p, 1e-12, 1.0))))
+    return round(float(TEMPERATURES[int(np.argmin(losses))]), 4)
+
+
+def fit_platt(z: Array, truth: Bools) -> Platt:
+    """Logistic regression of a yes on one number, by Newton's method with a touch of shrinkage."""
+    design = np.stack([z, np.ones_like(z)], axis=1)
+    weights = np.array([1.0, 0.0])
+    for _ in range(50):
+        p = sigmoid(design @ weights)
+        gradient = design.T @ (p - truth) + 1e-3 * (weights - [1.0, 0.0])
+        curvature = (design * (p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(2)
+        weights = weights - np.linalg.solve(curvature, gradient)
+    return Platt(slope=round(float(weights[0]), 5), offset=round(float(weights[1]), 5))
+
+
+def recall_threshold(scores: Array, truth: Bools) -> float:
+    """The highest threshold that still finds `RECALL` of the yes rows, at two decimals, rounded down."""
+    if not truth.any():
+        return 0.5
+    return float(np.floor(np.quantile(scores[truth], 1 - RECALL) * 100) / 100)
+
+
+def category_thresholds(risk: Array, truth: Bools) -> tuple[float, ...]:
+    """Per category the threshold of best F1; for rare ones, the one that is best over all of them."""
+    together = _best(risk.ravel(), truth.ravel())
+    return tuple(
+        _best(risk[:, c], truth[:, c]) if truth[:, c].sum() >= POSITIVES_MIN else together for c in range(risk.shape[1])
+    )
+
+
+def severity_steps(severity: Array, levels: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[float, ...]:
+    """The three thresholds of best quadratic kappa, over a grid of 0.15 to 0.85."""
+    steps = np.round(np.arange(0.15, 0.86, 0.05), 2)
+    size = severity.shape[1]
+    best = max(
+        itertools.product(*(steps.tolist() for _ in range(size - 1))),
+        key=lambda chosen: kappa(levels, levels_of(severity, chosen), size),
+    )
+    return tuple(float(step) for step in best)
+
+
+def _best(scores: Array, truth: Bools) -> float:
+    return float(max(GRID.tolist(), key=lambda limit: float(np.nan_to_num(f1(truth, scores >= limit)))))

@@ -1,0 +1,103 @@
+"""What a training run is told: one TOML file, read once. Every key is explained in `config/train/finrisk.toml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from riskstream.core.errors import OperatorError
+
+
+class DataFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One labelled file, relative to `data.root`, and how often its training rows come in an epoch (0.5: half)."""
+
+    path: str
+    repeat: float = 1.0
+
+
+class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the rows are."""
+
+    root: str
+    files: tuple[DataFile, ...]
+
+
+class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The label names per head, in the order of the outputs."""
+
+    sentiment: tuple[str, ...]
+    severity: tuple[str, ...]
+    risk: tuple[str, ...]
+    topic: tuple[str, ...] = ()
+
+
+class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The base encoder, and how the version is named."""
+
+    base: str
+    name: str
+    version: str
+    pooling: str = "mean"
+    tokens_max: int = 256
+    freeze_embeddings: bool = True
+    freeze_layers: int = 0
+
+
+class FitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How it is trained."""
+
+    seed: int
+    epochs: float
+    minutes_max: float
+    tokens_max: int
+    batch_tokens: int
+    learning_rate: float
+    head_learning_rate: float
+    weight_decay: float
+    warmup_share: float
+    clip_norm: float
+    attention_dropout: float
+    threads: int
+    bfloat16: bool
+    order_weight: float
+    positive_weight_max: float
+    label_smoothing: float
+    head_weights: dict[str, float]
+    checkpoint_minutes: float
+    start: str = ""
+
+
+class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Shares of training rows that are altered each time they are drawn (0 to 1)."""
+
+    blank: float
+    swap: float
+    case: float
+    cashtag: float
+
+
+class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole run. `cache` holds checkpoints, outside git; `models` is where versions are published."""
+
+    data: DataConfig
+    labels: LabelConfig
+    model: ModelConfig
+    fit: FitConfig
+    augment: AugmentConfig
+    cache: str = ".cache/train"
+    models: str = "models"
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read and check a training file. Raises OperatorError naming the file and what is wrong in it."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=TrainConfig)
+    except FileNotFoundError as error:
+        raise OperatorError(
+            "train --config", str(path), "there is no such file", "give a file of config/train"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise OperatorError(
+            "train --config", str(path), str(error), "correct that key; finrisk.toml explains all"
+        ) from error
