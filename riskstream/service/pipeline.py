@@ -3,7 +3,8 @@
     Message ─► prepare: decode, find entities, tokenise ─► Prepared ─► (model) ─► assemble ─► Signals | Rejected
 
 Rule 1. `prepare` runs on any one thread, never on the event loop: it parses and tokenises.
-Rule 2. A message has one outcome: scored, duplicate, rejected or unwatched. A duplicate is scored and published like
+Rule 2. A text that the tokenizer fails on is refused alone.
+Rule 3. A message has one outcome: scored, duplicate, rejected or unwatched. A duplicate is scored and published like
         any other, since only the watch stage can tell exactly what a repetition changes; it is counted apart.
 """
 
@@ -49,6 +50,12 @@ class Preparer:
     def prepare(self, messages: Sequence[Message]) -> list[Prepared]:
         """Decode, match and tokenise; one result per message, in order."""
         found = [self._find(message) for message in messages]
+        try:
+            return self._tokenised(found)
+        except Exception:
+            return [self._tokenised_alone(prepared) for prepared in found]
+
+    def _tokenised(self, found: Sequence[Prepared]) -> list[Prepared]:
         pairs = [
             (mention.mention, prepared.document.text)
             for prepared in found
@@ -62,6 +69,14 @@ class Preparer:
             else prepared
             for prepared in found
         ]
+
+    def _tokenised_alone(self, prepared: Prepared) -> Prepared:
+        """One message after its group failed: only the text that the tokenizer cannot take is refused."""
+        try:
+            return self._tokenised([prepared])[0]
+        except Exception as error:
+            refusal = Rejected(prepared.message.position, Reason.MODEL_ERROR, f"the tokenizer failed: {error!r}"[:200])
+            return Prepared(prepared.message, prepared.feed, "rejected", refusal)
 
     def _find(self, message: Message) -> Prepared:
         decoder = self._decoders[message.position.topic]

@@ -74,12 +74,16 @@ class Stage:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`: join, work, drain. Raises OperatorError where a person must act first."""
         pause_s = 1.0
+        clock = asyncio.get_running_loop().time
         while not stop.is_set():
+            joined = clock()
             try:
                 await self._member(stop)
             except* LaneLost as lost:
                 error = lost.exceptions[0]
                 self._health.set(f"{self.name}.lanes", False, f"a lane was lost: {error}; joining the group again")
+                if clock() - joined > self._limits.rejoin_max_s:
+                    pause_s = 1.0
                 try:
                     await asyncio.wait_for(stop.wait(), pause_s)
                 except TimeoutError:

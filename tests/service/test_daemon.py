@@ -91,7 +91,12 @@ async def test_bad_input_is_a_dead_letter_with_reason_bytes_and_position_and_sto
 
 
 class Picky(ConstantScorer):
-    """Fails on batches that hold a text with `BOOM`, and gives no number for one with `NAN`."""
+    """Fails on batches that hold a text with `BOOM`, gives no number for one with `NAN`, cannot tokenise `GAG`."""
+
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, ...]]:
+        if any("GAG" in text for _, text in pairs):
+            raise ValueError("gag")
+        return super().encode(pairs)
 
     def score(self, batch: Sequence[Encoded]) -> list[Prediction]:
         texts = ["".join(chr(t) for t in item.tokens if t < 0x110000) for item in batch]
@@ -105,12 +110,12 @@ class Picky(ConstantScorer):
 
 
 async def test_a_text_that_the_model_fails_on_is_a_dead_letter_and_its_batch_mates_are_scored(tmp_path: Path) -> None:
-    texts = ["Acme fine", "Acme BOOM", "Acme good", "Acme NAN", "Acme well"]
+    texts = ["Acme fine", "Acme BOOM", "Acme good", "Acme NAN", "Acme well", "Acme GAG"]
     async with Rig(tmp_path, feed=FEED, scorer=Picky()).running() as rig:
         await rig.send(*(document(i, text) for i, text in enumerate(texts)))
         letters = await rig.read("riskstream.dead-letters")
         signals = [codec.decode_signal(m.value or b"") for m in await rig.read("riskstream.signals")]
-    assert [headers(letter)["riskstream-reason"] for letter in letters] == ["model_error", "model_error"]
+    assert [headers(letter)["riskstream-reason"] for letter in letters] == ["model_error"] * 3
     assert [signal.document_id for signal in signals] == ["d0", "d2", "d4"]
 
 
