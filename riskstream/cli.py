@@ -9,23 +9,23 @@ stdout is data, stderr is talk. Heavy parts are imported by the command that nee
 from __future__ import annotations
 
 import asyncio
-import json
+import errno
 import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 import uvloop
 
 from riskstream import __version__
+from riskstream.cli_models import CONFIG, evaluate, models, train
 from riskstream.core.errors import OperatorError
 from riskstream.settings import Settings, load
-
-CONFIG = click.option("--config", "config", type=click.Path(path_type=Path), help="The settings file.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,6 +49,15 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            click.echo(
+                "riskstream: stdout: no space is left on the device. Fix: make room, or write elsewhere.", err=True
+            )
+            os._exit(2)
+        traceback.print_exc()
+        click.echo("riskstream: this is a fault of riskstream; please report it with the lines above", err=True)
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -78,6 +87,13 @@ def stop_on_signals(grace_ms: int) -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     return stop
+
+
+def stdout() -> BinaryIO:
+    """Where data goes. Raises OperatorError where it is closed."""
+    if sys.stdout is None:
+        raise OperatorError("stdout", None, "is closed", "let it go to a file or a pipe")
+    return sys.stdout.buffer
 
 
 def read_settings(config: Path | None) -> Settings:
@@ -111,8 +127,16 @@ def run(config: Path | None, stages: tuple[str, ...]) -> int:
 
 
 @cli.command()
-@click.option("--seconds", default=40.0, show_default=True, help="How long the feed's three days take.")
-@click.option("--port", default=8321, show_default=True, help="The HTTP port; 0 for a free one.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, 3600),
+    default=40.0,
+    show_default=True,
+    help="How long the feed's three days take.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8321, show_default=True, help="The HTTP port; 0 for a free one."
+)
 @click.option("--json/--text", "as_json", default=None, help="Alerts as JSON lines; default: text on a terminal.")
 def demo(seconds: float, port: int, as_json: bool | None) -> int:
     """Run the whole daemon on the embedded broker with a packaged feed, and end."""
@@ -155,7 +179,7 @@ def replay(
     from riskstream.service.workbench import ReplayJob, replay_files
 
     job = ReplayJob(feeds, rules, watchlist, signals, save_signals, feed_name)
-    replay_files(read_settings(config), job, sys.stdout.buffer)
+    replay_files(read_settings(config), job, stdout())
     return 0
 
 
@@ -166,7 +190,9 @@ def score(model: str | None, config: Path | None) -> int:
     """Score JSON lines from stdin to stdout: `text`, optional `entity` and `id` in, one line out for each."""
     from riskstream.service.ask import score_lines
 
-    score_lines(read_settings(config), model, sys.stdin.buffer, sys.stdout.buffer)
+    if sys.stdin is None:
+        raise OperatorError("stdin", None, "is closed", "pipe JSON lines into it")
+    score_lines(read_settings(config), model, sys.stdin.buffer, stdout())
     return 0
 
 
@@ -185,7 +211,10 @@ def rules_check(files: tuple[Path, ...], config: Path | None) -> int:
 
     failed = 0
     for file in files or (load(config).watch.rules,):
-        rules, mistakes = check_rules(read_text("watch.rules", file), str(file))
+        try:
+            rules, mistakes = check_rules(read_text("file" if files else "watch.rules", file), str(file))
+        except OperatorError as error:
+            mistakes = [error]
         failed += len(mistakes)
         for mistake in mistakes:
             click.echo(f"riskstream: {mistake}", err=True)
@@ -226,67 +255,6 @@ def doctor(config: Path | None) -> int:
     return run_async(examine(config))
 
 
-@cli.command()
-@click.option("--config", "config", required=True, type=click.Path(path_type=Path), help="config/train/<name>.toml")
-def train(config: Path) -> int:
-    """Fine-tune a model as a configuration says; the last line is JSON."""
-    from riskstream.telemetry.logs import configure_logging
-    from riskstream.trainer.run import train as run_training
-
-    configure_logging("INFO", None)
-    click.echo(json.dumps(run_training(config)))
-    return 0
-
-
-@cli.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option("--data", default="../shared/data", show_default=True, help="Where the labelled files are.")
-def evaluate(model: Path, data: str) -> int:
-    """Measure a model version on its labelled files; JSON on stdout."""
-    from riskstream.trainer.evaluate import evaluate as measure
-
-    click.echo(json.dumps(measure(model, data)))
-    return 0
-
-
-@cli.group()
-def models() -> None:
-    """Model versions."""
-
-
-@models.command("list")
-@CONFIG
-def models_list(config: Path | None) -> int:
-    """Every version, with the aliases that point to it."""
-    from riskstream.registry.store import versions
-
-    for version in versions(load(config).model.root):
-        click.echo(f"{version.name}@{version.version}  {' '.join(version.aliases)}".rstrip())
-    return 0
-
-
-@models.command("show")
-@click.argument("reference")
-@CONFIG
-def models_show(reference: str, config: Path | None) -> int:
-    """The manifest of a version: labels, hashes, figures. JSON on stdout."""
-    from riskstream.registry.store import resolve
-    from riskstream.scoring.manifest import MANIFEST
-
-    click.echo((resolve(load(config).model.root, reference) / MANIFEST).read_text(encoding="utf-8"))
-    return 0
-
-
-@models.command("verify")
-@click.argument("reference")
-@CONFIG
-def models_verify(reference: str, config: Path | None) -> int:
-    """Check every file of a version against its manifest."""
-    from riskstream.registry.store import resolve
-    from riskstream.scoring.manifest import read_manifest, verify
-
-    directory = resolve(load(config).model.root, reference)
-    manifest = read_manifest(directory)
-    verify(directory, manifest)
-    click.echo(f"{directory}: {len(manifest.files)} files, as in the manifest")
-    return 0
+cli.add_command(train)
+cli.add_command(evaluate)
+cli.add_command(models)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _addresses(text: str) -> str:
+    for address in text.split(","):
+        host, _, port = address.strip().rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+            raise ValueError(f"{address.strip()!r} is not host:port")
+    return text
+
+
+Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
 class Section(BaseModel):
@@ -15,9 +26,9 @@ class Section(BaseModel):
 
 
 class Kafka(Section):
-    """The connection. Turn the time-outs together: they form one chain, which is checked at load."""
+    """The connection. Turn the time-outs together: what must be shorter than what is checked at load."""
 
-    bootstrap_servers: str = "127.0.0.1:9092"
+    bootstrap_servers: Annotated[str, AfterValidator(_addresses)] = "127.0.0.1:9092"
     """`host:port`, several separated by commas."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """What the listener speaks."""
@@ -42,15 +53,21 @@ class Kafka(Section):
     compression: Literal["none", "gzip", "lz4"] = "lz4"
     """Of what we write."""
 
+    @model_validator(mode="after")
+    def _credentials(self) -> Kafka:
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password_file):
+            raise ValueError(f"security_protocol = {self.security_protocol} needs sasl_username and sasl_password_file")
+        return self
+
 
 class Topics(Section):
     """The names of our own topics, and how they are created."""
 
-    signals: str = "riskstream.signals"
+    signals: Topic = "riskstream.signals"
     """One record per document and entity."""
-    alerts: str = "riskstream.alerts"
+    alerts: Topic = "riskstream.alerts"
     """The alerts; compacted, the last record per key is the truth."""
-    dead_letters: str = "riskstream.dead-letters"
+    dead_letters: Topic = "riskstream.dead-letters"
     """What could not be scored, with the reason."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 12
     """Partitions of signals at creation: the most lanes that the watch stage can ever have. Fixed afterwards."""
@@ -65,7 +82,7 @@ class Feed(Section):
 
     name: Annotated[str, Field(min_length=1)]
     """The label of this feed in metrics and lines."""
-    topic: Annotated[str, Field(min_length=1)]
+    topic: Topic
     """The topic; it must exist, or be made by `topics create`."""
     kind: Literal["news", "social", "filing", "customer"] = "news"
     """What a document is that does not say so itself."""

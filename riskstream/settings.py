@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from riskstream.core.errors import OperatorError
 from riskstream.sections import Batching, DeadLetters, Feed, Http, Kafka, Log, Model, Stages, Topics, Watch
@@ -83,10 +83,15 @@ class Settings(BaseSettings):
             ("dead_letters.bytes_max", self.dead_letters.bytes_max),
             ("kafka.message_bytes_max", k.message_bytes_max),
         )
-        for what in ("name", "topic"):
-            values = [getattr(feed, what) for feed in self.feed]
-            if twice := sorted({v for v in values if values.count(v) > 1}):
-                raise ValueError(f"two [[feed]] tables have the {what} {twice[0]!r}; give each its own")
+        topics = [feed.topic for feed in self.feed]
+        topics += [self.topics.signals, self.topics.alerts, self.topics.dead_letters]
+        if twice := sorted({topic for topic in topics if topics.count(topic) > 1}):
+            raise ValueError(
+                f"the topic {twice[0]!r} is named twice; feeds, signals, alerts and dead letters are apart"
+            )
+        names = [feed.name for feed in self.feed]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two [[feed]] tables have the name {twice[0]!r}; give each its own")
         return self
 
 
@@ -106,10 +111,25 @@ def load(file: Path | None, overrides: dict[str, Any] | None = None) -> Settings
     values = _read(file) if file is not None else {}
     for section, table in (overrides or {}).items():
         values[section] = {**values.get(section, {}), **table} if isinstance(table, dict) else table
+    _check_environment()
     try:
         return Settings(**values)
+    except SettingsError as error:
+        fix = "set its keys one by one: RISKSTREAM_<SECTION>__<KEY>; feeds stand in the file"
+        raise OperatorError("environment", ENV_PREFIX + "…", str(error), fix) from None
     except ValidationError as error:
         raise _told(error, str(file) if file else "the built-in settings") from None
+
+
+def _check_environment() -> None:
+    """Refuse a variable of ours whose section there is not. One without `__` may be another program's: a cluster puts
+    the addresses of a service named riskstream there."""
+    for variable in os.environ:
+        section, separator, _ = variable.removeprefix(ENV_PREFIX).partition("__")
+        if variable.startswith(ENV_PREFIX) and separator and section.lower() not in Settings.model_fields:
+            sections = ", ".join(name.upper() for name in Settings.model_fields)
+            problem = "unknown section of the settings in the environment"
+            raise OperatorError(variable, "…", problem, f"remove it or use one of: {sections}")
 
 
 def _read(file: Path) -> dict[str, Any]:

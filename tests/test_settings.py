@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import tomllib
 from pathlib import Path
 
@@ -25,7 +26,13 @@ ROOT = Path(__file__).parent.parent
         ("app = 'a.b'", ["app = 'a.b'", "without dots"]),
         ("[[feed]]\nname = 'a'", ["feed.0.topic", "required"]),
         ("[[feed]]\nname='a'\ntopic='x'\n[[feed]]\nname='a'\ntopic='y'", ["two [[feed]]", "name 'a'"]),
-        ("[[feed]]\nname='a'\ntopic='x'\n[[feed]]\nname='b'\ntopic='x'", ["two [[feed]]", "topic 'x'"]),
+        ("[[feed]]\nname='a'\ntopic='x'\n[[feed]]\nname='b'\ntopic='x'", ["topic 'x' is named twice"]),
+        ("[topics]\nsignals = 'riskstream.alerts'", ["topic 'riskstream.alerts' is named twice"]),
+        ("[topics]\nsignals = 'bad topic'", ["topics.signals = 'bad topic'"]),
+        ("[kafka]\nbootstrap_servers = 'broker'", ["kafka.bootstrap_servers", "'broker' is not host:port"]),
+        ("[kafka]\nbootstrap_servers = 'a:1,b:bar'", ["'b:bar' is not host:port"]),
+        ("[kafka]\nsecurity_protocol = 'SASL_SSL'", ["sasl_username and sasl_password_file"]),
+        ("[dead_letters]\nbytes_max = 1000000", ["dead_letters.bytes_max", "kafka.message_bytes_max"]),
         ("[model]\ndevice = 'gpu'", ["model.device = 'gpu'", "'cuda'"]),
         ("x = [", ["--config", "not TOML"]),
     ],
@@ -52,6 +59,32 @@ def test_a_wrong_variable_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("RISKSTREAM_KAFKA__SESSION_TIMEOUT_MS", "soon")
     with pytest.raises(OperatorError, match="the environment variable RISKSTREAM_KAFKA__SESSION_TIMEOUT_MS"):
         load(None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("RISKSTREAM_KAFKAA__LINGER_MS", "RISKSTREAM_KAFKAA__LINGER_MS"),
+        ("RISKSTREAM_KAFKA__NOPE", "kafka.nope"),
+        ("RISKSTREAM_KAFKA", "RISKSTREAM_<SECTION>__<KEY>"),
+    ],
+)
+def test_a_variable_that_names_no_setting_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, "x")
+    with pytest.raises(OperatorError, match=re.escape(told)):
+        load(None)
+
+
+def test_the_addresses_that_a_cluster_puts_into_the_environment_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RISKSTREAM_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("RISKSTREAM_PORT_8321_TCP_ADDR", "10.0.0.1")
+    assert load(None) == Settings()
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

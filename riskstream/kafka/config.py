@@ -1,7 +1,7 @@
 """How to reach the broker, and the time-outs of everything that talks to it. All times are in milliseconds.
 
 The time-outs form one chain, each shorter than the next, so that a lane gives up before the broker does and a dead
-process is noticed last:  calls of a transaction (8 s) < transaction (10 s) < session (15 s) < rebalance (20 s).
+process is noticed last:  calls of a transaction (8 s) < transaction (10 s) < session (15 s).
 """
 
 from __future__ import annotations

@@ -64,6 +64,8 @@ def read_alias(root: str | Path, name: str, alias: str) -> str:
         raise OperatorError(
             "model.name", f"{name}@{alias}", f"there is no {path}", f"choose one of: {_offered(root, name)}"
         ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError("model alias", str(path), f"cannot be read: {error}", "write a version into it") from error
     if not NAME.fullmatch(version):
         raise OperatorError(
             "model alias", str(path), f"its content is {version[:40]!r}", "write a version's name into it"

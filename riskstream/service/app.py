@@ -19,7 +19,6 @@ from riskstream import __version__
 from riskstream.core.errors import OperatorError, UnknownTopic
 from riskstream.core.ports import Broker, Scorer, Start
 from riskstream.core.records import Alert
-from riskstream.core.rulefile import check_labels
 from riskstream.kafka.client import KafkaBroker
 from riskstream.scoring.worker import Worker
 from riskstream.service import parts
@@ -117,7 +116,7 @@ class Daemon:
                     helper.cancel()
             self.telemetry.emit(ServiceStopped(time.monotonic() - started))
         except BaseExceptionGroup as group:
-            raise _first(group) from group
+            raise first_error(group) from group
 
     def _stage(
         self, name: str, broker: Broker, starts: dict[str, Start], processor: ScoreProcessor | WatchProcessor
@@ -142,8 +141,7 @@ class Daemon:
         if self._scorer is None:
             self._scorer = await asyncio.to_thread(parts.load_scorer, self.settings.model)
         if "watch" in self.stages:
-            for mistake in check_labels(inputs.rules, self._scorer.labels):
-                raise mistake
+            parts.check_rules_fit(inputs.rules, self._scorer)
         self._worker = Worker(self._scorer)
         self.telemetry.emit(ModelLoaded(self._scorer.name, self._scorer.backend, time.monotonic() - started))
         self.health.set("model", True)
@@ -157,6 +155,8 @@ class Daemon:
             if name not in there:
                 fix = "create it with `riskstream topics create`, or correct the name"
                 raise UnknownTopic("topic", name, "is not on the broker", fix)
+        if "watch" in self.stages:
+            parts.check_append_times(there, [self.settings.topics.signals])
 
     def _score_processor(self, inputs: parts.Inputs, scorer: Scorer) -> ScoreProcessor:
         s = self.settings
@@ -199,7 +199,7 @@ class Daemon:
         )
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """What the operator should be told of several failures: his own first."""
     flat: list[BaseException] = []
 

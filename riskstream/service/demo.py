@@ -21,7 +21,7 @@ from riskstream.core.records import Alert, Output
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.sections import Feed, Http, Stages
 from riskstream.service import parts
-from riskstream.service.app import Daemon
+from riskstream.service.app import Daemon, first_error
 from riskstream.service.publish import Line, read_lines
 from riskstream.settings import Settings, load
 from riskstream.telemetry.emit import Telemetry
@@ -56,14 +56,19 @@ async def run_demo(*, seconds: float, port: int, as_json: bool | None) -> int:
     telemetry = Telemetry(Metrics(feeds=[FEED.name]))
     daemon = Daemon(settings, telemetry, broker=broker, now_ms=clock, on_alert=show)
     stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(daemon.run(stop))
-        waiting = tasks.create_task(daemon.health.until(("model", "score.lanes", "watch.lanes")))
-        await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
-        assert daemon.http is not None
-        click.echo(f"demo: http://{settings.http.host}:{daemon.http.port}/metrics is open while this runs", err=True)
-        await feed(daemon, broker, clock, lines, seconds)
-        stop.set()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(daemon.run(stop))
+            waiting = tasks.create_task(daemon.health.until(("model", "score.lanes", "watch.lanes")))
+            await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+            assert daemon.http is not None
+            click.echo(
+                f"demo: http://{settings.http.host}:{daemon.http.port}/metrics is open while this runs", err=True
+            )
+            await feed(daemon, broker, clock, lines, seconds)
+            stop.set()
+    except BaseExceptionGroup as group:
+        raise first_error(group) from group
     show.end(len(lines))
     return 0
 

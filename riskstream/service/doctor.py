@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import click
 
 from riskstream.core.errors import OperatorError
-from riskstream.core.ports import Broker
+from riskstream.core.ports import TopicInfo
 from riskstream.kafka.client import KafkaBroker
 from riskstream.service import parts
-from riskstream.settings import Settings, load
+from riskstream.settings import Settings, load, read_secret
 
 Check = Callable[[], Awaitable[str]]
 
@@ -26,23 +26,27 @@ async def examine(config: Path | None) -> int:
         return 2
     _say("settings", f"{config or 'config/riskstream.toml, or the defaults'}: sound")
     failed: list[str] = []
-    broker = KafkaBroker(parts.kafka_config(settings.kafka, settings.app))
-    try:
-        for name, check in _checks(settings, broker).items():
-            if name == "topics" and "broker" in failed:
-                _say(name, None, "not looked at, since the broker does not answer")
-                continue
-            try:
-                _say(name, await check())
-            except OperatorError as error:
-                _say(name, None, str(error))
-                failed.append(name)
-    finally:
-        await broker.close()
+    for name, check in _checks(settings).items():
+        if name == "topics" and "broker" in failed:
+            _say(name, None, "not looked at, since the broker does not answer")
+            continue
+        try:
+            _say(name, await check())
+        except OperatorError as error:
+            _say(name, None, str(error))
+            failed.append(name)
     return 2 if failed else 0
 
 
-def _checks(settings: Settings, broker: Broker) -> dict[str, Check]:
+async def _topics(settings: Settings) -> Mapping[str, TopicInfo]:
+    broker = KafkaBroker(parts.kafka_config(settings.kafka, settings.app))
+    try:
+        return await broker.topics()
+    finally:
+        await broker.close()
+
+
+def _checks(settings: Settings) -> dict[str, Check]:
     async def feeds() -> str:
         if not settings.feed:
             raise OperatorError("feed", [], "no feed is configured", "add a [[feed]] table with a name and a topic")
@@ -59,23 +63,24 @@ def _checks(settings: Settings, broker: Broker) -> dict[str, Check]:
 
     async def model() -> str:
         scorer = await asyncio.to_thread(parts.load_scorer, settings.model)
+        parts.check_rules_fit(parts.load_rules(settings.watch.rules), scorer)
         return f"{scorer.name} on {scorer.backend}, hashes as in its manifest"
 
+    async def http() -> str:
+        token = read_secret("http.token_file", settings.http.token_file)
+        who = "who has the token" if token else "everybody" if settings.http.open else "nobody"
+        return f"{settings.http.host}:{settings.http.port}, /v1 answers {who}"
+
     async def reach() -> str:
-        return f"{settings.kafka.bootstrap_servers} answers, with {len(await broker.topics())} topics"
+        return f"{settings.kafka.bootstrap_servers} answers, with {len(await _topics(settings))} topics"
 
     async def topics() -> str:
-        there = await broker.topics()
+        there = await _topics(settings)
         wanted = parts.topics_of(settings)
         missing = [topic.name for topic in wanted if topic.name not in there]
         if missing:
             raise OperatorError("topics", missing, "not on the broker", "run `riskstream topics create`")
-        for topic in wanted:
-            kind = there[topic.name].config.get("message.timestamp.type", "LogAppendTime")
-            if kind != "LogAppendTime":
-                fix = f"set message.timestamp.type=LogAppendTime on {topic.name}"
-                problem = f"message.timestamp.type is {kind}: arrivals would be the producers' clocks"
-                raise OperatorError("topic", topic.name, problem, fix)
+        parts.check_append_times(there, [topic.name for topic in wanted])
         return f"all {len(wanted)} are there"
 
     return {
@@ -83,6 +88,7 @@ def _checks(settings: Settings, broker: Broker) -> dict[str, Check]:
         "watchlist": watchlist,
         "rules": rules,
         "model": model,
+        "http": http,
         "broker": reach,
         "topics": topics,
     }

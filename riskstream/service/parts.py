@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,7 @@ from riskstream.core.errors import OperatorError
 from riskstream.core.feeds import Decoder, FeedSpec
 from riskstream.core.ports import Scorer, Start, TopicInfo
 from riskstream.core.records import Watched
-from riskstream.core.rulefile import parse_rules
+from riskstream.core.rulefile import check_labels, parse_rules
 from riskstream.core.rules import RuleSet
 from riskstream.core.watchlist import parse_watchlist
 from riskstream.kafka.config import KafkaConfig
@@ -44,14 +44,20 @@ def file_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def load_rules(path: Path) -> RuleSet:
-    """The rules of a file."""
-    return parse_rules(read_text("watch.rules", path), str(path))
+def load_rules(path: Path, named_by: str = "watch.rules") -> RuleSet:
+    """The rules of a file; `named_by` is the setting or option that points to it."""
+    return parse_rules(read_text(named_by, path), str(path))
 
 
-def load_watchlist(path: Path) -> dict[str, Watched]:
-    """The watched entities of a file, by id."""
-    return {watched.id: watched for watched in parse_watchlist(read_text("watch.watchlist", path), str(path))}
+def check_rules_fit(rules: RuleSet, scorer: Scorer) -> None:
+    """Raise OperatorError where a rule names a label that the model does not have."""
+    for mistake in check_labels(rules, scorer.labels):
+        raise mistake
+
+
+def load_watchlist(path: Path, named_by: str = "watch.watchlist") -> dict[str, Watched]:
+    """The watched entities of a file, by id; `named_by` is the setting or option that points to it."""
+    return {watched.id: watched for watched in parse_watchlist(read_text(named_by, path), str(path))}
 
 
 def decoder_of(feed: Feed) -> Decoder:
@@ -161,6 +167,15 @@ def topics_of(settings: Settings) -> list[TopicInfo]:
 def usable_cores() -> int:
     """The cores that this process may run on."""
     return len(os.sched_getaffinity(0))
+
+
+def check_append_times(there: Mapping[str, TopicInfo], names: Iterable[str]) -> None:
+    """Raise OperatorError where one of these topics keeps its producers' times instead of the broker's."""
+    for name in names:
+        kind = there[name].config.get("message.timestamp.type", "LogAppendTime")
+        if kind != "LogAppendTime":
+            problem = f"its message.timestamp.type is {kind}, so arrivals would be the producers' clocks"
+            raise OperatorError("topic", name, problem, f"set message.timestamp.type=LogAppendTime on {name}")
 
 
 def topics_used(settings: Settings, stages: Collection[str]) -> list[str]:

@@ -120,6 +120,7 @@ async def publish(
 
 async def publish_file(settings: Settings, file: Path, topic: str, *, shift_to_now: bool, speed: float | None) -> int:
     """The command: send a file's lines to a topic that exists. Raises OperatorError on a wrong file or topic."""
+    size = _size(file)
     broker = KafkaBroker(parts.kafka_config(settings.kafka, settings.app))
     try:
         if topic not in await broker.topics():
@@ -127,7 +128,7 @@ async def publish_file(settings: Settings, file: Path, topic: str, *, shift_to_n
         newest_ms = max((line.arrival_ms for line in _lines_of(file)), default=0) if shift_to_now else None
         publisher = await broker.publisher()
         try:
-            with click.progressbar(length=_size(file), file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+            with click.progressbar(length=size, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
                 lines = _lines_of(file, bar.update)
                 now_ms = time.time_ns() // 1_000_000
                 sent = await publish(publisher, topic, plan(lines, now_ms, newest_ms=newest_ms, speed=speed))
@@ -140,7 +141,15 @@ async def publish_file(settings: Settings, file: Path, topic: str, *, shift_to_n
 
 
 def _size(file: Path) -> int:
-    return file.stat().st_size
+    try:
+        with file.open("rb"):
+            return file.stat().st_size
+    except OSError as error:
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: OSError) -> OperatorError:
+    return OperatorError("file", str(file), f"cannot be read: {error.strerror}", "give the path of a JSONL file")
 
 
 def _lines_of(file: Path, on_bytes: Callable[[int], object] | None = None) -> Iterator[Line]:
@@ -151,5 +160,4 @@ def _lines_of(file: Path, on_bytes: Callable[[int], object] | None = None) -> It
                     on_bytes(len(line.value) + 1)
                 yield line
     except OSError as error:
-        fix = "give the path of a JSONL file"
-        raise OperatorError("file", str(file), f"cannot be read: {error.strerror}", fix) from None
+        raise _unreadable(file, error) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,15 +36,21 @@ def replay_files(settings: Settings, job: ReplayJob, out: BinaryIO) -> None:
     if bool(job.feeds) == bool(job.signals):
         fix = "give feed files, or --signals with a file of saved signals, and not both"
         raise OperatorError("replay", [str(feed) for feed in job.feeds], "nothing, or too much, to replay", fix)
-    watchlist = parts.load_watchlist(job.watchlist or settings.watch.watchlist)
-    engine = Watch(parts.load_rules(job.rules or settings.watch.rules), watchlist)
+    watchlist = (
+        parts.load_watchlist(job.watchlist, "--watchlist")
+        if job.watchlist
+        else parts.load_watchlist(settings.watch.watchlist)
+    )
+    rules = parts.load_rules(job.rules, "--rules") if job.rules else parts.load_rules(settings.watch.rules)
+    engine = Watch(rules, watchlist)
     tally = replay.Tally()
     with ExitStack() as files:
-        keep = files.enter_context(job.save_signals.open("wb")).write if job.save_signals else None
+        keep = files.enter_context(_saved(job.save_signals)).write if job.save_signals else None
         if job.signals is not None:
             signals = replay.saved_signals(_lines((job.signals,)), str(job.signals))
         else:
             scorer = parts.load_scorer(settings.model)
+            parts.check_rules_fit(rules, scorer)
             feed = _feed(settings, job.feed_name)
             decoder = parts.decoder_of(feed)
             entities_max = settings.watch.entities_per_document_max
@@ -55,6 +61,19 @@ def replay_files(settings: Settings, job: ReplayJob, out: BinaryIO) -> None:
             out.write(line)
     out.flush()
     click.echo(f"replay: {tally.line()}", err=True)
+
+
+@contextmanager
+def _saved(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name only when it is whole: what was there before stays until then."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(path)
+    except OSError as error:
+        fix = "give the path of a file in a directory that can be written to"
+        raise OperatorError("--save-signals", str(path), f"cannot be written: {error.strerror}", fix) from None
 
 
 def _feed(settings: Settings, name: str | None) -> Feed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,9 @@ def written(folder: Path, lines: list[bytes]) -> Path:
         (("models", "verify", "nobody@1"), "nobody"),
         (("run", "--config", "none.toml"), "none.toml"),
         (("run", "--stage", "sleep"), "sleep"),
+        (("publish", "none.jsonl", "--topic", "t"), "none.jsonl"),
+        (("replay", str(FEED), "--save-signals", "/none/signals.jsonl"), "--save-signals = '/none/signals.jsonl'"),
+        (("demo", "--port", "99999"), "99999"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(call: Call, arguments: tuple[str, ...], told: str) -> None:
@@ -110,6 +114,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(call: Call, arguments: tuple[str,
     assert told in done.told
     assert "Traceback" not in done.told
     assert done.out == b""
+    if not done.told.startswith("Usage: "):
+        assert len(done.told.splitlines()) == 1
 
 
 def test_score_answers_each_line_in_order(good: Call) -> None:
@@ -140,9 +146,32 @@ def test_score_answers_each_line_in_order(good: Call) -> None:
 def test_the_demo_tells_its_alerts_and_ends_by_itself(good: Call) -> None:
     _, out, told = good("demo", "--seconds", "1", "--port", "0")
     records = [json.loads(line) for line in out.splitlines()]
-    assert records
-    assert {record["state"] for record in records} <= {"firing", "updated", "resolved"}
+    lives: dict[str, list[tuple[int, str]]] = {}
+    for record in records:
+        lives.setdefault(record["alert_id"], []).append((record["sequence"], record["state"]))
+    assert lives
+    for life in lives.values():
+        assert [sequence for sequence, _ in life] == list(range(1, len(life) + 1))
+        assert life[0][1] == "firing"
+        assert "resolved" not in [state for _, state in life[:-1]]
     assert "demo: 400 documents" in told
+
+
+def test_the_demo_on_a_port_in_use_says_so(call: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = call("demo", "--port", str(port))
+    assert done.code == 2
+    assert done.told.startswith(f"riskstream: http.port = {port}: is in use")
+    assert "Traceback" not in done.told
+
+
+def test_saving_signals_over_what_is_replayed_loses_nothing(good: Call, tmp_path: Path) -> None:
+    signals = tmp_path / "signals.jsonl"
+    good("replay", FEED, "--save-signals", signals)
+    before = signals.read_bytes()
+    good("replay", "--signals", signals, "--save-signals", signals)
+    assert signals.read_bytes() == before
 
 
 def test_the_version_and_the_help_are_there(good: Call) -> None:

@@ -1,0 +1,78 @@
+"""The commands about models: train, evaluate, list, show, verify."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from riskstream.settings import load
+
+CONFIG = click.option("--config", "config", type=click.Path(path_type=Path), help="The settings file.")
+
+
+@click.command()
+@click.option("--config", "config", required=True, type=click.Path(path_type=Path), help="config/train/<name>.toml")
+def train(config: Path) -> int:
+    """Fine-tune a model as a configuration says; the last line is JSON."""
+    from riskstream.telemetry.logs import configure_logging
+    from riskstream.trainer.run import train as run_training
+
+    configure_logging("INFO", None)
+    click.echo(json.dumps(run_training(config)))
+    return 0
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--data", default="../shared/data", show_default=True, help="Where the labelled files are.")
+def evaluate(model: Path, data: str) -> int:
+    """Measure a model version on its labelled files; JSON on stdout."""
+    from riskstream.trainer.evaluate import evaluate as measure
+
+    click.echo(json.dumps(measure(model, data)))
+    return 0
+
+
+@click.group()
+def models() -> None:
+    """Model versions."""
+
+
+@models.command("list")
+@CONFIG
+def models_list(config: Path | None) -> int:
+    """Every version, with the aliases that point to it."""
+    from riskstream.registry.store import versions
+
+    for version in versions(load(config).model.root):
+        click.echo(f"{version.name}@{version.version}  {' '.join(version.aliases)}".rstrip())
+    return 0
+
+
+@models.command("show")
+@click.argument("reference")
+@CONFIG
+def models_show(reference: str, config: Path | None) -> int:
+    """The manifest of a version: labels, hashes, figures. JSON on stdout."""
+    from riskstream.registry.store import resolve
+    from riskstream.scoring.manifest import MANIFEST
+
+    click.echo((resolve(load(config).model.root, reference) / MANIFEST).read_text(encoding="utf-8"))
+    return 0
+
+
+@models.command("verify")
+@click.argument("reference")
+@CONFIG
+def models_verify(reference: str, config: Path | None) -> int:
+    """Check every file of a version against its manifest."""
+    from riskstream.registry.store import resolve
+    from riskstream.scoring.manifest import read_manifest, verify
+
+    directory = resolve(load(config).model.root, reference)
+    manifest = read_manifest(directory)
+    verify(directory, manifest)
+    click.echo(f"{directory}: {len(manifest.files)} files, as in the manifest")
+    return 0
