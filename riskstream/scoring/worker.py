@@ -13,14 +13,24 @@ Rule 3. After `close` nothing is begun: what still waits is refused, what runs i
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
 
 from riskstream.core.errors import InternalError, OperatorError
 from riskstream.core.ports import Scorer
 from riskstream.core.records import Encoded, Prediction
 
 IN_HAND = 2
+
+
+class Scored(msgspec.Struct, frozen=True):
+    """The predictions of one batch, and the seconds that the model took, without its wait for the model."""
+
+    predictions: list[Prediction]
+    seconds: float
 
 
 class Worker:
@@ -48,7 +58,7 @@ class Worker:
         except Exception as error:
             raise InternalError(f"the tokenizer of {self._scorer.name} failed: {error!r}") from error
 
-    async def score(self, items: Sequence[Encoded]) -> list[Prediction]:
+    async def score(self, items: Sequence[Encoded]) -> Scored:
         """Predictions for one batch, one per item, in order. Raises InternalError where the model fails on it.
 
         A caller that is cancelled gives up its batch if the model has not begun it.
@@ -56,14 +66,20 @@ class Worker:
         async with self._room:
             self._check_open()
             try:
-                found = await asyncio.get_running_loop().run_in_executor(self._model, self._scorer.score, items)
+                found = await asyncio.get_running_loop().run_in_executor(self._model, self._timed, items)
             except OperatorError:
                 raise
             except Exception as error:
                 raise InternalError(f"{self._scorer.name} failed on a batch of {len(items)}: {error!r}") from error
-        if len(found) != len(items):
-            raise InternalError(f"{self._scorer.name} gave {len(found)} predictions for {len(items)} items")
+        if len(found.predictions) != len(items):
+            given = len(found.predictions)
+            raise InternalError(f"{self._scorer.name} gave {given} predictions for {len(items)} items")
         return found
+
+    def _timed(self, items: Sequence[Encoded]) -> Scored:
+        started = time.perf_counter()
+        predictions = self._scorer.score(items)
+        return Scored(predictions, time.perf_counter() - started)
 
     async def close(self) -> None:
         """Refuse what has not begun, wait for what has, and end the threads."""

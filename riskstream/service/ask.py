@@ -75,7 +75,7 @@ async def score_pairs(worker: Worker, pairs: Sequence[tuple[str, str]]) -> list[
     items = _items(await worker.encode([_pair(entity, text) for entity, text in pairs]))
     found = dict[int, Prediction]()
     for batch in _batches(items):
-        for item, prediction in zip(batch, await worker.score(batch), strict=True):
+        for item, prediction in zip(batch, (await worker.score(batch)).predictions, strict=True):
             found[item.ticket.sequence] = prediction
     return [_heads(found[place], scorer) for place in range(len(pairs))]
 

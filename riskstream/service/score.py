@@ -203,26 +203,27 @@ class ScoreProcessor:
 
     async def _score(self, batch: Batch) -> None:
         try:
-            started = asyncio.get_running_loop().time()
-            predictions = await self._predict(batch.items)
-            seconds = asyncio.get_running_loop().time() - started
+            predictions = await self._predict(batch.items, batch.waited_ms)
         finally:
             self._ahead.release()
-        size = len(batch.items)
-        self._telemetry.emit(BatchScored(size, batch.tokens, batch.padded, float(batch.waited_ms), seconds))
         for item, prediction in zip(batch.items, predictions, strict=True):
             self._answer(item, prediction)
 
-    async def _predict(self, items: Sequence[Encoded]) -> list[Prediction | InternalError]:
+    async def _predict(self, items: Sequence[Encoded], waited_ms: int) -> list[Prediction | InternalError]:
         """The predictions of a batch; where the model fails on it, those of its halves."""
         try:
-            return list(await self._worker.score(items))
+            scored = await self._worker.score(items)
         except InternalError as error:
             self._telemetry.emit(BatchBisected(len(items), str(error)))
             if len(items) == 1:
                 return [error]
+        else:
+            batch = Batch(tuple(items), waited_ms)
+            self._telemetry.emit(BatchScored(len(items), batch.tokens, batch.padded, float(waited_ms), scored.seconds))
+            return list(scored.predictions)
         middle = len(items) // 2
-        return [*await self._predict(items[:middle]), *await self._predict(items[middle:])]
+        halves = [await self._predict(half, waited_ms) for half in (items[:middle], items[middle:])]
+        return halves[0] + halves[1]
 
     def _answer(self, item: Encoded, prediction: Prediction | InternalError) -> None:
         pending = self._pending.get(item.ticket)

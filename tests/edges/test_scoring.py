@@ -223,7 +223,7 @@ async def test_a_worker_answers_off_the_loop_and_survives_a_failure() -> None:
     good, bad = (Encoded(ticket, index, ids) for index, ids in enumerate(tokens))
     with pytest.raises(InternalError, match="unlucky"):
         await worker.score([good, bad])
-    assert [one.risk_score for one in await worker.score([good])] == [4.0]
+    assert [one.risk_score for one in (await worker.score([good])).predictions] == [4.0]
     await worker.close()
     assert len(gate.threads) == 2 and threading.current_thread().name not in gate.threads
     with pytest.raises(InternalError, match="closed"):
