@@ -78,7 +78,8 @@ class Source(Protocol):
         """The first offset with a timestamp at or after `at_ms`; the end if there is none."""
 
     def lag(self, partition: Partition) -> int | None:
-        """Records between the position and the last stable offset, as of the last fetch; None before the first."""
+        """Records between the position and the last stable offset, as of the last fetch; None while it is paused and
+        until the first fetch after that."""
 
     async def confirm(self, partition: Partition) -> bool:
         """Ask the group now: True only if a heartbeat sent after this call is acknowledged, in the generation that

@@ -154,6 +154,7 @@ class MemorySource:
 
     def resume(self, partitions: Partitions) -> None:
         """Deliver these again; what is not assigned is passed over."""
+        self._fetched -= self._paused & partitions
         self._paused -= partitions
         self._changed.set()
 
@@ -177,7 +178,7 @@ class MemorySource:
 
     def lag(self, partition: Partition) -> int | None:
         """Records between the position and the end; None before the first fetch, or where it is not assigned."""
-        if partition not in self._fetched:
+        if partition not in self._fetched or partition in self._paused:
             return None
         return max(0, self._broker.log(partition).end - self._positions[partition])
 

@@ -110,7 +110,12 @@ class KafkaSource:
 
     def resume(self, partitions: Partitions) -> None:
         """Deliver these again; what is not assigned is passed over."""
-        self._started().resume(*(theirs(partition) for partition in partitions if self._holds(partition)))
+        held = [theirs(partition) for partition in partitions if self._holds(partition)]
+        for partition in held:
+            state = self._started()._subscription.subscription.assignment.state_value(partition)
+            if state.paused:
+                state.lso = None  # as of before the pause: `lag` waits for the next fetch
+        self._started().resume(*held)
 
     def assigned(self) -> Partitions:
         """What this member owns now."""
@@ -148,7 +153,7 @@ class KafkaSource:
         if not self._holds(partition):
             return None
         state = self._started()._subscription.subscription.assignment.state_value(theirs(partition))
-        return None if state.lso is None else max(0, state.lso - state.position)
+        return None if state.paused or state.lso is None else max(0, state.lso - state.position)
 
     async def confirm(self, partition: Partition) -> bool:
         """Ask the group now: True only where a heartbeat sent after this call is acknowledged, in the generation that

@@ -21,8 +21,10 @@ RETRY_S = 5.0
 
 async def follow_alerts(broker: Broker, topic: str, board: Board, *, telemetry: Telemetry, health: Health) -> None:
     """Put every alert record into the board until cancelled; a broken connection is tried again every 5 s."""
+    health.set("serve.alerts", False, "the alerts have not been read yet")
     while True:
         try:
+            await broker.topics()  # raises where the broker is away
             health.set("serve.alerts", True)
             async for message in broker.reader(topic).follow():
                 if message.value is None:

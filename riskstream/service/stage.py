@@ -22,6 +22,7 @@ from typing import Any
 from riskstream.core.errors import LaneLost
 from riskstream.core.ports import Broker, Partitions, Source, Start
 from riskstream.core.records import Partition
+from riskstream.kafka.errors import OffsetGone
 from riskstream.sections import Stages
 from riskstream.service.health import Health
 from riskstream.service.lanes import Commit, CommitLimits, LaneRun, Processor
@@ -60,6 +61,9 @@ class Stage:
         self._opening = asyncio.Semaphore(limits.lanes_opening_max)
         self._restore_to: dict[Partition, int] = {}
         self._revoked: set[Partition] = set()
+        self._gone: dict[Partition, str] = {}
+        self._leaving = self._committed_since_join = False
+        health.set(f"{name}.lanes", False, "the group has not been joined yet")
 
     @property
     def lanes_ready(self) -> bool:
@@ -74,16 +78,14 @@ class Stage:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`: join, work, drain. Raises OperatorError where a person must act first."""
         pause_s = 1.0
-        clock = asyncio.get_running_loop().time
         while not stop.is_set():
-            joined = clock()
             try:
                 await self._member(stop)
             except* LaneLost as lost:
                 error = lost.exceptions[0]
                 self._health.set(f"{self.name}.lanes", False, f"a lane was lost: {error}; joining the group again")
-                if clock() - joined > self._limits.rejoin_max_s:
-                    pause_s = 1.0
+                if self._committed_since_join:
+                    pause_s, self._committed_since_join = 1.0, False
                 try:
                     await asyncio.wait_for(stop.wait(), pause_s)
                 except TimeoutError:
@@ -94,6 +96,7 @@ class Stage:
     async def _member(self, stop: asyncio.Event) -> None:
         """One membership of the group, from joining to leaving."""
         source = self._broker.source(self.group, sorted(self._starts))
+        self._leaving = False
         try:
             async with asyncio.TaskGroup() as tasks:
                 try:
@@ -102,20 +105,28 @@ class Stage:
                         self._on_revoked,
                     )
                     await self._poll(source, stop)
+                    self._leaving = True
                     source.pause(source.assigned())
                     await self._on_revoked(frozenset(self._runs))
                 finally:
+                    self._leaving = True
                     for task in self._commits.values():
                         task.cancel()
         finally:
-            for run in list(self._runs.values()):
-                await self._close(run)
-            await source.stop()
+            try:
+                for run in list(self._runs.values()):
+                    await self._close(run)
+            finally:
+                await source.stop()
 
     async def _poll(self, source: Source, stop: asyncio.Event) -> None:
         while not stop.is_set():
             self._balance(source)
-            polled = await source.poll(self._limits.poll_records_max, POLL_MS)
+            try:
+                polled = await source.poll(self._limits.poll_records_max, POLL_MS)
+            except OffsetGone as gone:
+                self._stop_reading(gone)
+                continue
             for partition, messages in polled.items():
                 run = self._runs.get(partition)
                 if run is None or run.phase not in ("restoring", "ready"):
@@ -133,7 +144,7 @@ class Stage:
         lags: dict[str, int] = {}
         for partition, run in self._runs.items():
             lag = source.lag(partition)
-            if lag is None or run.phase not in ("restoring", "ready"):
+            if lag is None or partition in self._gone or run.phase not in ("restoring", "ready"):
                 continue
             lags[partition.topic] = lags.get(partition.topic, 0) + lag
             if lag == 0:
@@ -152,12 +163,15 @@ class Stage:
             if run.phase in ("restoring", "ready") and run.progress.in_flight <= self._limits.in_flight_max // 2
         }
         source.pause(frozenset(busy))
-        source.resume(frozenset(idle))
+        source.resume(frozenset(idle - self._gone.keys()))
 
     async def _on_assigned(
         self, source: Source, partitions: Partitions, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     ) -> None:
-        """Lanes open beside the rebalance, which must not wait for them."""
+        """Lanes open beside the rebalance, which must not wait for them. A member on its way out takes nothing: the
+        next owner does."""
+        if self._leaving:
+            return
         for partition in sorted(partitions):
             self._commits[partition] = spawn(self._work(source, self._new_run(partition)))
         self._tell_health()
@@ -188,10 +202,12 @@ class Stage:
                 self._telemetry.emit(LaneFenced(self.name, lane.topic, lane.partition, str(error)))
                 source.pause(frozenset({lane}))
                 await run.close()
+                self._tell_health()
                 ours = failures <= REOPENINGS_MAX and await source.confirm(lane)
                 if lane in self._revoked:
                     return
                 if not ours:
+                    self._leaving = True
                     raise
                 self._processor.closed(lane)
                 run = self._new_run(lane)
@@ -231,35 +247,48 @@ class Stage:
         self._telemetry.emit(
             Committed(self.name, lane.topic, lane.partition, commit.records, commit.outputs, commit.seconds, waits)
         )
+        self._committed_since_join = True
         self._processor.committed(lane, commit.results)
 
     async def _on_revoked(self, partitions: Partitions) -> None:
         """Drain within the shared deadline, then let go."""
         mine = sorted(partition for partition in partitions if partition in self._runs)
+        runs = [self._runs[partition] for partition in mine]
         self._revoked.update(mine)
-        for partition in mine:
-            self._runs[partition].drain()
-            self._changed(partition, "draining")
-        if mine:
-            tasks = [self._commits[partition] for partition in mine]
+        for run in runs:
+            run.drain()
+            self._changed(run.partition, "draining")
+        if tasks := [self._commits[partition] for partition in mine if partition in self._commits]:
             _, late = await asyncio.wait(tasks, timeout=self._limits.drain_ms / 1000)
             for task in late:
                 task.cancel()
-        for partition in mine:
-            await self._close(self._runs[partition])
+        for partition, run in zip(mine, runs, strict=True):
+            await self._close(self._runs.get(partition, run))
         self._revoked.difference_update(mine)
         self._tell_health()
 
     async def _close(self, run: LaneRun) -> None:
+        """Let go of a lane, once: the group's revocation and our own leaving may both come here."""
+        partition = run.partition
+        if self._runs.get(partition) is not run:
+            return
+        del self._runs[partition]
+        self._commits.pop(partition, None)
+        self._gone.pop(partition, None)
+        self._processor.closed(partition)
         await run.close()
-        self._processor.closed(run.partition)
-        self._changed(run.partition, "closed")
-        del self._runs[run.partition], self._commits[run.partition]
+        self._changed(partition, "closed")
 
-    def _changed(self, partition: Partition, state: LaneState) -> None:
-        self._telemetry.emit(LaneChanged(self.name, partition.topic, partition.partition, state))
+    def _stop_reading(self, gone: OffsetGone) -> None:
+        """One lane cannot go on where it stands; a person must act. The others do."""
+        self._gone[gone.partition] = str(gone)
+        self._changed(gone.partition, "stopped", str(gone))
+        self._tell_health()
+
+    def _changed(self, partition: Partition, state: LaneState, detail: str = "") -> None:
+        self._telemetry.emit(LaneChanged(self.name, partition.topic, partition.partition, state, detail))
 
     def _tell_health(self) -> None:
-        waiting = [str(p.partition) for p, run in self._runs.items() if run.phase in ("opening", "restoring")]
-        why = f"{len(waiting)} of {len(self._runs)} partitions are not ready" if waiting else ""
-        self._health.set(f"{self.name}.lanes", not waiting, why)
+        waiting = sum(run.phase in ("opening", "restoring", "closed") for run in self._runs.values())
+        why = [f"{waiting} of {len(self._runs)} partitions are not ready"] if waiting else []
+        self._health.set(f"{self.name}.lanes", not why and not self._gone, "; ".join([*why, *self._gone.values()]))

@@ -22,7 +22,7 @@ from riskstream.core.records import Encoded, Labels, Partition, Prediction, Tick
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.scoring.torch_backend import TorchScorer
 from riskstream.scoring.weights import pack, unpack
-from riskstream.scoring.worker import Worker
+from riskstream.scoring.worker import Scored, Worker
 
 TINY = Path(__file__).parents[2] / "models" / "tiny" / "1"
 PAIRS = [
@@ -239,6 +239,6 @@ async def test_a_worker_holds_two_batches_and_a_third_can_be_given_up() -> None:
     tasks[2].cancel()
     gate.open.set()
     found = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(one) for one in found] == [list, list, asyncio.CancelledError]
+    assert [type(one) for one in found] == [Scored, Scored, asyncio.CancelledError]
     await worker.close()
     assert gate.begun == 2

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from riskstream.core.ports import Start, TopicInfo
+from riskstream.core.ports import Resume, Start, TopicInfo
 from riskstream.core.records import Message, Output, Partition, Ticket
-from riskstream.kafka.memory import MemoryBroker
+from riskstream.kafka.memory import MemoryBroker, MemoryLane
+from riskstream.kafka.memory_group import MemorySource
 from riskstream.sections import Stages
 from riskstream.service.health import Health
 from riskstream.service.lanes import Done, Finish, Restored
@@ -71,9 +72,8 @@ async def make_broker(partitions: int = 1) -> MemoryBroker:
     return broker
 
 
-@asynccontextmanager
-async def running(broker: MemoryBroker, processor: Upper) -> AsyncIterator[Stage]:
-    stage = Stage(
+def make_stage(broker: MemoryBroker, processor: Upper, health: Health | None = None) -> Stage:
+    return Stage(
         "score",
         broker,
         "app",
@@ -81,9 +81,14 @@ async def running(broker: MemoryBroker, processor: Upper) -> AsyncIterator[Stage
         processor,
         LIMITS,
         telemetry=Telemetry(Metrics()),
-        health=Health(),
+        health=health or Health(),
         now_ms=lambda: 1_000,
     )
+
+
+@asynccontextmanager
+async def running(broker: MemoryBroker, processor: Upper, health: Health | None = None) -> AsyncIterator[Stage]:
+    stage = make_stage(broker, processor, health)
     stop = asyncio.Event()
     task = asyncio.create_task(stage.run(stop))
     try:
@@ -212,3 +217,87 @@ async def test_an_idle_lane_is_told_the_time() -> None:
         await joined(stage)
         await until(lambda: processor.ticks)
     assert set(processor.ticks) == {1_000}
+
+
+class Reluctant(MemoryBroker):
+    """Its lanes take some turns of the event loop to let go, as Kafka's do, and its group may refuse to confirm."""
+
+    confirms = True
+
+    def lane(self, partition: Partition, group: str, transactional_id: str) -> MemoryLane:
+        lane = super().lane(partition, group, transactional_id)
+        let_go = lane.close
+
+        async def close() -> None:
+            for _ in range(100):
+                await asyncio.sleep(0)
+            await let_go()
+
+        lane.close = close  # type: ignore[method-assign]
+        return lane
+
+    def source(self, group: str, topics: Sequence[str]) -> MemorySource:
+        source = super().source(group, topics)
+        confirm = source.confirm
+
+        async def asked(partition: Partition) -> bool:
+            return self.confirms and await confirm(partition)
+
+        source.confirm = asked  # type: ignore[method-assign]
+        return source
+
+
+async def test_a_rebalance_while_a_stage_stops_does_not_hold_it_up() -> None:
+    broker, processor = Reluctant(now_ms=lambda: 1_000), Upper()
+    await broker.create_topics([TopicInfo("in", 2), TopicInfo("out", 1)])
+    processor.hold = True
+    stage, stop = make_stage(broker, processor), asyncio.Event()
+    running_stage = asyncio.create_task(stage.run(stop))
+    await joined(stage)
+    await send(broker, "a", "b")
+    await until(lambda: len(processor.held) == 2)
+    stop.set()
+    await until(lambda: not stage.lanes_ready)
+    rebalance = asyncio.create_task(broker.rebalance("app.score"))
+    await asyncio.sleep(0)
+    processor.let_go()
+    await asyncio.wait_for(asyncio.gather(running_stage, rebalance), 5)
+    assert sorted(await out(broker)) == ["A", "B"]
+
+
+@pytest.mark.parametrize("turns", [0, 20, 60, 120, 300])
+async def test_a_membership_that_is_given_up_while_another_joins_loses_nothing(turns: int) -> None:
+    broker = Reluctant(now_ms=lambda: 1_000)
+    await broker.create_topics([TopicInfo("in", 2), TopicInfo("out", 1)])
+    async with running(broker, Upper()) as one:
+        await joined(one)
+        broker.confirms = False
+        broker.fail_commits(Partition("in", 0))
+        await send(broker, *"abcd")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with running(broker, Upper()) as other:
+            await settled(broker)
+            await until(lambda: one.lanes_ready and other.lanes_ready)
+            await send(broker, *"efgh")
+            await settled(broker)
+    assert sorted(await out(broker)) == list("ABCDEFGH")
+
+
+async def test_a_lane_that_cannot_go_on_stops_alone_and_says_why() -> None:
+    broker, health = await make_broker(2), Health()
+    lost = broker.lane(Partition("in", 0), "app.score", "app.score.in.0")
+    await lost.open()
+    await lost.commit([], 99)
+    async with running(broker, Upper(), health):
+        await until(lambda: "99" in health.why_not("score.lanes"))
+        publisher = await broker.publisher()
+        await publisher.send([Output("in", None, b"b", (), 1)])
+        await until(lambda: broker.group("app.score").committed.get(Partition("in", 1), Resume(0)).offset == 1)
+    assert await out(broker) == ["B"]
+
+
+async def test_a_stage_is_not_ready_before_it_has_joined() -> None:
+    health = Health()
+    make_stage(await make_broker(), Upper(), health)
+    assert health.why_not("score.lanes") == "the group has not been joined yet"
