@@ -131,11 +131,16 @@ class Teller:
         click.echo(f"demo: {documents} documents, {self._records} alert records, still open: {still}", err=True)
 
 
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
+
+
 def told(alert: Alert) -> str:
     """An alert record as a line for a person."""
     when = alert.updated_at[:16].replace("T", " ")
     word = {"fired": "FIRING", "cleared": "RESOLVED", "expired": "RESOLVED"}.get(alert.reason, alert.reason)
     head = click.style(f"{word:9} {alert.severity:9}", fg=COLOURS[alert.severity], bold=alert.sequence == 1)
-    counts = f"{alert.value:.2f} (limit {alert.limit:.2f}), {alert.sources} sources, {alert.stories} stories"
+    told_by = _many(alert.sources, "source", "sources")
+    counts = f"{alert.value:.2f} (limit {alert.limit:.2f}), {told_by}, {_many(alert.stories, 'story', 'stories')}"
     title = next((evidence.title or evidence.text[:60] for evidence in alert.evidence), "")
     return f"{when}  {head} {alert.subject.name:26} {alert.rule}: {counts}  {json.dumps(title, ensure_ascii=False)}"
