@@ -210,10 +210,7 @@ class Signal(msgspec.Struct, frozen=True):
 
 
 class WindowView(msgspec.Struct, frozen=True):
-    """What a rule sees of a subject at one moment: the aggregate and the counts over its window.
-
-    `evidence` holds signal ids, most telling first.
-    """
+    """What a rule sees of a subject at one moment. `evidence` holds signal ids, most telling first."""
 
     value: float
     documents: int
@@ -223,10 +220,7 @@ class WindowView(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a rule says of a view: the highest severity whose limit the value reaches, or None below all of them.
-
-    `holds` says whether an open alert stays open: the value has not fallen below the clear limit.
-    """
+    """What a rule says of a view: the highest severity whose limit is reached, or None; whether an open alert holds."""
 
     severity: Severity | None
     holds: bool
@@ -270,17 +264,9 @@ class Evidence(msgspec.Struct, frozen=True):
 
 AlertState = Literal["firing", "updated", "resolved"]
 AlertReason = Literal[
-    "fired",
-    "evidence",
-    "raised",
-    "lowered",
-    "denied",
-    "cleared",
-    "expired",
-    "rule_changed",
-    "rule_removed",
+    "fired", "evidence", "raised", "lowered", "denied", "cleared", "expired", "rule_changed", "rule_removed",
     "entity_removed",
-]
+]  # fmt: skip
 
 
 class Alert(msgspec.Struct, frozen=True):
