@@ -3,7 +3,8 @@
     packaged feed ─► embedded broker ─► the same daemon as `run` ─► alerts as they fire, on stdout
 
 The clock is the feed's: it moves to a line's arrival when that line is sent, and a line is sent only when everything
-before it is committed. So the demo tells the same story on a slow machine as on a fast one, and as `replay` does.
+before it is committed. So the demo tells the same story on a slow machine as on a fast one, and as `replay` does up to
+the last signal; after that only the demo's clock goes on.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -172,6 +173,33 @@ def test_saving_signals_over_what_is_replayed_loses_nothing(good: Call, tmp_path
     before = signals.read_bytes()
     good("replay", "--signals", signals, "--save-signals", signals)
     assert signals.read_bytes() == before
+
+
+STUBBORN = """
+import asyncio, os, signal
+from riskstream.cli import stop_on_signals
+
+async def work():
+    stop = stop_on_signals({grace_ms})
+    os.kill(os.getpid(), signal.SIGTERM)
+    await stop.wait()
+    print("draining", flush=True)
+    if {again}:
+        os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(60)
+
+asyncio.run(work())
+"""
+
+
+@pytest.mark.parametrize(
+    ("grace_ms", "again"), [(45_000, True), (50, False)], ids=["second signal", "end of the grace"]
+)
+def test_a_stop_that_does_not_end_is_cut(grace_ms: int, again: bool) -> None:
+    script = STUBBORN.format(grace_ms=grace_ms, again=again)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (1, b"draining\n")
+    assert b"stopped before everything was committed" in done.stderr
 
 
 def test_the_version_and_the_help_are_there(good: Call) -> None:
