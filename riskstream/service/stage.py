@@ -62,6 +62,7 @@ class Stage:
         self._restore_to: dict[Partition, int] = {}
         self._revoked: set[Partition] = set()
         self._gone: dict[Partition, str] = {}
+        self._unread: dict[Partition, int] = {}
         self._leaving = self._committed_since_join = False
         health.set(f"{name}.lanes", False, "the group has not been joined yet")
 
@@ -144,10 +145,11 @@ class Stage:
         lags: dict[str, int] = {}
         for partition, run in self._runs.items():
             lag = source.lag(partition)
-            if lag is None or partition in self._gone or run.phase not in ("restoring", "ready"):
-                continue
-            lags[partition.topic] = lags.get(partition.topic, 0) + lag
-            if lag == 0:
+            if lag is not None:
+                self._unread[partition] = lag
+            behind = self._unread.get(partition, 0) + run.progress.in_flight
+            lags[partition.topic] = lags.get(partition.topic, 0) + behind
+            if lag == 0 and partition not in self._gone and run.phase in ("restoring", "ready"):
                 self._ready(run)
                 if done := self._processor.tick(partition, self._now_ms()):
                     run.add(done)
@@ -275,6 +277,7 @@ class Stage:
         del self._runs[partition]
         self._commits.pop(partition, None)
         self._gone.pop(partition, None)
+        self._unread.pop(partition, None)
         self._processor.closed(partition)
         await run.close()
         self._changed(partition, "closed")

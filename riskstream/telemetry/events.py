@@ -116,7 +116,8 @@ class LaneFenced(msgspec.Struct, frozen=True):
 
 
 class LagSeen(msgspec.Struct, frozen=True):
-    """How many records of a topic lie between this daemon's positions and the ends, over the partitions it owns."""
+    """How many records of a topic this daemon has not committed yet, over the partitions it owns: those that it has
+    not read, as of the last fetch (a paused partition is not fetched), and those in flight."""
 
     topic: str
     records: int

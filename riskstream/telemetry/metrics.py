@@ -74,7 +74,7 @@ class Metrics:
         self.end_to_end = self._histogram(
             "end_to_end_seconds", "From publication (score) or arrival (watch) to committed", _END_TO_END_S, "stage"
         )
-        self.lag = self._gauge("lag_records", "Records between this daemon's positions and the ends", "topic")
+        self.lag = self._gauge("lag_records", "Records that this daemon has not committed yet", "topic")
         self.lanes = self._gauge("lanes", "Lanes by what they are doing", "stage", "state")
         self.transactions = self._counter("transactions", "Transactions by how they ended", "stage", "outcome")
         self.transaction = self._histogram(

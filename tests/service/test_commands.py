@@ -192,9 +192,7 @@ asyncio.run(work())
 """
 
 
-@pytest.mark.parametrize(
-    ("grace_ms", "again"), [(45_000, True), (50, False)], ids=["second signal", "end of the grace"]
-)
+@pytest.mark.parametrize(("grace_ms", "again"), [(45_000, True), (50, False)], ids=["second signal", "end of grace"])
 def test_a_stop_that_does_not_end_is_cut(grace_ms: int, again: bool) -> None:
     script = STUBBORN.format(grace_ms=grace_ms, again=again)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30, check=False, cwd=ROOT)

@@ -72,7 +72,9 @@ async def make_broker(partitions: int = 1) -> MemoryBroker:
     return broker
 
 
-def make_stage(broker: MemoryBroker, processor: Upper, health: Health | None = None) -> Stage:
+def make_stage(
+    broker: MemoryBroker, processor: Upper, health: Health | None = None, telemetry: Telemetry | None = None
+) -> Stage:
     return Stage(
         "score",
         broker,
@@ -80,15 +82,17 @@ def make_stage(broker: MemoryBroker, processor: Upper, health: Health | None = N
         {"in": Start("earliest")},
         processor,
         LIMITS,
-        telemetry=Telemetry(Metrics()),
+        telemetry=telemetry or Telemetry(Metrics()),
         health=health or Health(),
         now_ms=lambda: 1_000,
     )
 
 
 @asynccontextmanager
-async def running(broker: MemoryBroker, processor: Upper, health: Health | None = None) -> AsyncIterator[Stage]:
-    stage = make_stage(broker, processor, health)
+async def running(
+    broker: MemoryBroker, processor: Upper, health: Health | None = None, telemetry: Telemetry | None = None
+) -> AsyncIterator[Stage]:
+    stage = make_stage(broker, processor, health, telemetry)
     stop = asyncio.Event()
     task = asyncio.create_task(stage.run(stop))
     try:
@@ -301,3 +305,20 @@ async def test_a_stage_is_not_ready_before_it_has_joined() -> None:
     health = Health()
     make_stage(await make_broker(), Upper(), health)
     assert health.why_not("score.lanes") == "the group has not been joined yet"
+
+
+async def test_what_is_in_flight_counts_as_not_committed_also_while_the_lane_is_paused() -> None:
+    broker, processor = await make_broker(), Upper()
+    processor.hold = True
+    telemetry = Telemetry(Metrics())
+    async with running(broker, processor, telemetry=telemetry) as stage:
+        await joined(stage)
+        await send(broker, *(str(i) for i in range(LIMITS.in_flight_max + 7)))
+        await until(lambda: stage.in_flight >= LIMITS.in_flight_max)
+        registry = telemetry.metrics.registry
+        await until(lambda: (registry.get_sample_value("riskstream_lag_records", {"topic": "in"}) or 0) >= 1_000)
+        processor.hold = False
+        processor.let_go()
+        await settled(broker)
+        await until(lambda: registry.get_sample_value("riskstream_lag_records", {"topic": "in"}) == 0)
+    assert len(await out(broker)) == LIMITS.in_flight_max + 7
