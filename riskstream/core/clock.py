@@ -1,4 +1,4 @@
-"""Times as people write them and as the core counts them, the tick grid, and the arrivals of a replay.
+"""Times as people write them and as the core counts them, and the arrivals of a replay.
 
 Inside, a time is an int: milliseconds since 1970-01-01 UTC. Outside it is ISO 8601 text with milliseconds and a Z.
 """
@@ -33,12 +33,6 @@ def format_ms(ms: int) -> str:
     """The ISO 8601 text of a time, always 24 characters: `2026-03-09T00:05:12.000Z`."""
     moment = _EPOCH + ms * _MS
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
-
-
-def ticks(after_ms: int, upto_ms: int) -> range:
-    """The ticks of the 1 s grid in (after_ms, upto_ms]."""
-    first = (after_ms // TICK_MS + 1) * TICK_MS
-    return range(first, upto_ms + 1, TICK_MS)
 
 
 def arrivals(published_ms: Iterable[int | None]) -> Iterator[int]:

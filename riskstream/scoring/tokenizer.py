@@ -42,16 +42,6 @@ class PairTokenizer:
                 "tokenizer.json", str(path), str(error), "restore the version directory from its source"
             ) from error
 
-    @property
-    def vocabulary_size(self) -> int:
-        """The number of pieces, added tokens included."""
-        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
-
-    def id_of(self, piece: str) -> int | None:
-        """The id of one piece, or None where the vocabulary lacks it."""
-        found = self._tokenizer.token_to_id(piece)
-        return None if found is None else int(found)
-
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, ...]]:
         """Token ids of each (entity, text), unpadded, at most `tokens_max` long, in order."""
         inputs = [(entity, text) if entity else text for entity, text in pairs]

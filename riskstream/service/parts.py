@@ -18,7 +18,7 @@ from riskstream.core.ports import Scorer, Start, TopicInfo
 from riskstream.core.records import Watched
 from riskstream.core.rulefile import check_labels, parse_rules
 from riskstream.core.rules import RuleSet
-from riskstream.core.watchlist import parse_watchlist
+from riskstream.core.watchlist import parse_watchlist, watchlist_hash
 from riskstream.kafka.config import KafkaConfig
 from riskstream.sections import Batching, Feed, Kafka, Model
 from riskstream.service.pipeline import Preparer
@@ -41,7 +41,7 @@ def read_text(setting: str, path: Path) -> str:
 
 def file_hash(text: str) -> str:
     """Enough of a text's hash to compare two pods."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def load_rules(path: Path, named_by: str = "watch.rules") -> RuleSet:
@@ -105,15 +105,15 @@ class Inputs(msgspec.Struct, frozen=True):
 
 def read_inputs(settings: Settings) -> Inputs:
     """Read and check every file that the settings name. Raises OperatorError for the first mistake."""
-    rules, watchlist = settings.watch.rules, settings.watch.watchlist
+    rules, watchlist = settings.watch.rules, load_watchlist(settings.watch.watchlist)
     hashes: dict[ConfigKind, str] = {
         "rules": file_hash(read_text("watch.rules", rules)),
-        "watchlist": file_hash(read_text("watch.watchlist", watchlist)),
+        "watchlist": watchlist_hash(tuple(watchlist.values())),
     }
     return Inputs(
         starts={feed.topic: start_of(feed) for feed in settings.feed},
         decoders={feed.topic: decoder_of(feed) for feed in settings.feed},
-        watchlist=load_watchlist(watchlist),
+        watchlist=watchlist,
         rules=load_rules(rules),
         hashes=hashes,
     )

@@ -70,6 +70,7 @@ class Fact(msgspec.Struct, frozen=True):
     reason: Reason | None = None
     signals: int = 0
     late: int = 0
+    entities_dropped: int = 0
 
 
 class _Pending:
@@ -142,7 +143,8 @@ class ScoreProcessor:
             reasons = Counter(fact.reason for fact in mine if fact.reason)
             self._telemetry.emit(DocumentsDecided(feed, outcomes, reasons))
             if signals := sum(fact.signals for fact in mine):
-                self._telemetry.emit(SignalsPublished(feed, signals))
+                dropped = sum(fact.entities_dropped for fact in mine)
+                self._telemetry.emit(SignalsPublished(feed, signals, dropped))
             if late := sum(fact.late for fact in mine):
                 self._telemetry.emit(LateSignals(feed, late))
 
@@ -247,7 +249,7 @@ class ScoreProcessor:
         document = prepared.document
         since_ms = document.event_ms if isinstance(document, Document) else prepared.message.timestamp_ms
         late = sum(signal.late for signal in signals)
-        fact = Fact(prepared.feed, prepared.outcome, None, len(signals), late)
+        fact = Fact(prepared.feed, prepared.outcome, None, len(signals), late, prepared.entities_dropped)
         return Done(tuple(self._output(signal) for signal in signals), since_ms, "", (fact,))
 
     def _unscored(self, prepared: Prepared) -> Done:

@@ -26,8 +26,8 @@ from riskstream.kafka.errors import OffsetGone
 from riskstream.sections import Stages
 from riskstream.service.health import Health
 from riskstream.service.lanes import Commit, CommitLimits, LaneRun, Processor
+from riskstream.telemetry import events as ev
 from riskstream.telemetry.emit import Telemetry
-from riskstream.telemetry.events import Committed, LagSeen, LaneChanged, LaneFenced, LaneRestored, LaneState
 
 REOPENINGS_MAX = 3
 """A lane that is lost more often than this without a commit in between gives up the whole membership."""
@@ -154,7 +154,7 @@ class Stage:
                 if done := self._processor.tick(partition, self._now_ms()):
                     run.add(done)
         for topic, records in lags.items():
-            self._telemetry.emit(LagSeen(topic, records))
+            self._telemetry.emit(ev.LagSeen(topic, records))
 
     def _balance(self, source: Source) -> None:
         """Pause the lanes that have enough in flight, resume those that have room again."""
@@ -201,7 +201,10 @@ class Stage:
             except LaneLost as error:
                 failures += 1
                 lane = run.partition
-                self._telemetry.emit(LaneFenced(self.name, lane.topic, lane.partition, str(error)))
+                at = (self.name, lane.topic, lane.partition)
+                if run.phase != "opening":
+                    self._telemetry.emit(ev.TransactionLost(*at, "unknown", str(error)))
+                self._telemetry.emit(ev.LaneFenced(*at, str(error)))
                 source.pause(frozenset({lane}))
                 await run.close()
                 self._tell_health()
@@ -237,7 +240,7 @@ class Stage:
         restored = self._processor.restored(run.partition)
         if restored is not None:
             at = (self.name, run.partition.topic, run.partition.partition)
-            self._telemetry.emit(LaneRestored(*at, restored.records, restored.subjects, restored.seconds))
+            self._telemetry.emit(ev.LaneRestored(*at, restored.records, restored.subjects, restored.seconds))
         run.phase = "ready"
         self._changed(run.partition, "ready")
         self._tell_health()
@@ -247,7 +250,7 @@ class Stage:
         waits = tuple(float(now_ms - done.since_ms) for done in commit.results if done.since_ms is not None)
         lane = run.partition
         self._telemetry.emit(
-            Committed(self.name, lane.topic, lane.partition, commit.records, commit.outputs, commit.seconds, waits)
+            ev.Committed(self.name, lane.topic, lane.partition, commit.records, commit.outputs, commit.seconds, waits)
         )
         self._committed_since_join = True
         self._processor.committed(lane, commit.results)
@@ -288,8 +291,8 @@ class Stage:
         self._changed(gone.partition, "stopped", str(gone))
         self._tell_health()
 
-    def _changed(self, partition: Partition, state: LaneState, detail: str = "") -> None:
-        self._telemetry.emit(LaneChanged(self.name, partition.topic, partition.partition, state, detail))
+    def _changed(self, partition: Partition, state: ev.LaneState, detail: str = "") -> None:
+        self._telemetry.emit(ev.LaneChanged(self.name, partition.topic, partition.partition, state, detail))
 
     def _tell_health(self) -> None:
         waiting = sum(run.phase in ("opening", "restoring", "closed") for run in self._runs.values())

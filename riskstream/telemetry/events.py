@@ -28,7 +28,6 @@ LANE_STATES: tuple[LaneState, ...] = ("opening", "restoring", "ready", "draining
 """`stopped`: reading cannot go on and a person must act. `closed`: the partition is no longer ours."""
 
 HeldReason = Literal["cooldown", "limit", "silenced", "inhibited", "quiet_hours", "warm_up"]
-HELD_REASONS: tuple[HeldReason, ...] = ("cooldown", "limit", "silenced", "inhibited", "quiet_hours", "warm_up")
 
 ConfigKind = Literal["settings", "rules", "watchlist"]
 
@@ -42,7 +41,7 @@ class DocumentsDecided(msgspec.Struct, frozen=True):
 
 
 class Tokenised(msgspec.Struct, frozen=True):
-    """A group of (entity, text) pairs became token ids."""
+    """A group of messages was read, searched for names and tokenised: `texts` pairs."""
 
     texts: int
     seconds: float
@@ -72,10 +71,11 @@ class BatchBisected(msgspec.Struct, frozen=True):
 
 
 class SignalsPublished(msgspec.Struct, frozen=True):
-    """Signals of a feed were committed."""
+    """Signals of a feed were committed. `entities_dropped` mentions were beyond `entities_per_document_max`."""
 
     feed: str
     count: int
+    entities_dropped: int = 0
 
 
 class LateSignals(msgspec.Struct, frozen=True):
@@ -107,7 +107,7 @@ class LaneRestored(msgspec.Struct, frozen=True):
 
 
 class LaneFenced(msgspec.Struct, frozen=True):
-    """Another owner took the lane over while we still held it."""
+    """A lane was lost while we held it: another owner fenced it, or the broker's answer never came."""
 
     stage: str
     topic: str

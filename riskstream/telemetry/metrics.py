@@ -62,10 +62,13 @@ class Metrics:
         self.documents = self._counter("documents", "Messages of a feed, by what became of them", "feed", "outcome")
         self.rejected = self._counter("rejected", "Messages that could not be scored, by why", "feed", "reason")
         self.signals = self._counter("signals", "Signals committed", "feed")
+        self.entities_dropped = self._counter("entities_dropped", "Mentions beyond the limit of a document", "feed")
         self.late = self._counter("late", "Signals older than age_max_s, kept out of windows", "feed")
         self.cache_hits = self._counter("cache_hits", "Pairs answered without the model")
         self.queue = self._histogram("queue_seconds", "What a batch's oldest pair waited before the model", _WAIT_S)
-        self.tokenize = self._histogram("tokenize_seconds", "Tokenising one group of pairs", _WAIT_S)
+        self.tokenize = self._histogram(
+            "tokenize_seconds", "Reading, matching, tokenising a group of messages", _WAIT_S
+        )
         self.inference = self._histogram("inference_seconds", "One batch in the model", _WAIT_S)
         self.batch_texts = self._histogram("batch_texts", "Pairs in a batch", _TEXTS)
         self.padding = self._histogram("batch_padding_ratio", "Share of a batch's tokens that is padding", _RATIO)
@@ -147,8 +150,9 @@ class Metrics:
                     self.documents.labels(feed, outcome).inc(count)
                 for reason, count in rejected.items():
                     self.rejected.labels(feed, reason).inc(count)
-            case ev.SignalsPublished(feed=feed, count=count):
+            case ev.SignalsPublished(feed=feed, count=count, entities_dropped=dropped):
                 self.signals.labels(feed).inc(count)
+                self.entities_dropped.labels(feed).inc(dropped)
             case ev.LateSignals(feed=feed, count=count):
                 self.late.labels(feed).inc(count)
             case ev.CacheHits(count=count):

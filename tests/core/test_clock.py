@@ -14,7 +14,6 @@ from riskstream.core.clock import (
     arrivals,
     format_ms,
     parse_ms,
-    ticks,
 )
 
 NOON = 1_773_057_600_000
@@ -54,21 +53,6 @@ def test_a_time_is_read_back_and_always_as_long(ms: int) -> None:
 @given(st.integers(EARLIEST_MS, LATEST_MS - 1), st.integers(EARLIEST_MS, LATEST_MS - 1))
 def test_later_times_sort_later_as_text(one: int, other: int) -> None:
     assert (format_ms(one) < format_ms(other)) == (one < other)
-
-
-@pytest.mark.parametrize(
-    ("after", "upto", "expected"),
-    [
-        (0, 0, []),
-        (0, 999, []),
-        (0, 1_000, [1_000]),
-        (1_000, 1_000, []),
-        (999, 3_001, [1_000, 2_000, 3_000]),
-        (5_000, 1_000, []),
-    ],
-)
-def test_ticks(after: int, upto: int, expected: list[int]) -> None:
-    assert list(ticks(after, upto)) == expected
 
 
 HOUR = 3_600_000

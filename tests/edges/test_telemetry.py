@@ -26,7 +26,7 @@ ONE_OF_EACH: list[ev.Event] = [
     ev.CacheHits(2),
     ev.BatchScored(texts=4, tokens=60, padded=80, queue_ms=12.0, inference_s=0.03),
     ev.BatchBisected(4, "out of memory"),
-    ev.SignalsPublished("news", 5),
+    ev.SignalsPublished("news", 5, entities_dropped=2),
     ev.LateSignals("news", 1),
     ev.LaneChanged("watch", "signals", 0, "ready"),
     ev.LaneRestored("watch", "signals", 0, records=10, subjects=2, seconds=0.4),

@@ -128,6 +128,17 @@ async def test_a_backlog_is_told_from_today_and_an_archive_makes_no_alert(tmp_pa
         assert rig.metric("riskstream_late_total", feed="wire") == 1
 
 
+async def test_mentions_beyond_the_limit_of_a_document_are_counted(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, feed=FEED)
+    rig.daemon.settings = rig.settings.model_copy(
+        update={"watch": rig.settings.watch.model_copy(update={"entities_per_document_max": 1})}
+    )
+    async with rig.running():
+        await rig.send(document(1, "Acme sues Bolt Bank"))
+        assert len(await rig.read("riskstream.signals")) == 1
+        assert rig.metric("riskstream_entities_dropped_total", feed="wire") == 1
+
+
 async def test_an_alert_is_resolved_by_the_clock_of_an_idle_lane(tmp_path: Path) -> None:
     async with Rig(tmp_path, feed=FEED).running() as rig:
         await rig.send(document(1))
