@@ -40,17 +40,21 @@ class Row(msgspec.Struct, frozen=True):
     source: str
     split: str
     labels: RowLabels
+    kind: str = ""
 
 
 class Example(msgspec.Struct, frozen=True):
     """One question to the model, and all that is known of its answer, as label positions.
 
-    `parts` are the files that it came from; `kin` is how many entities are asked about in the same text.
+    `parts` are the files that it came from; `kin` is how many entities are asked about in the same text. `source` and
+    `kind` (news, social, filing, contract, …) are the row's own; an empty kind is not told.
     """
 
     text: str
     entity: str
     lang: str
+    source: str
+    kind: str
     split: str
     parts: tuple[str, ...]
     repeat: float
@@ -153,6 +157,8 @@ def _example(row: Row, part: str, repeat: float, labels: Labels, path: Path) -> 
         text=row.text,
         entity=row.entity,
         lang=row.lang,
+        source=row.source,
+        kind=row.kind,
         split=row.split,
         parts=(part,),
         repeat=repeat,

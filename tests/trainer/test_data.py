@@ -102,8 +102,8 @@ def test_batches_stay_within_their_tokens() -> None:
     assert all(len(g) * max(lengths[i] for i in g) <= 100 or len(g) == 1 for g in groups)
 
 
-EXAMPLE = Example("Acme sued by Bolt", "Acme", "en", "train", ("a",), 1.0, 1, None, 2, (1,), None)
-OTHER = Example("Corex rises", "Corex", "en", "train", ("a",), 1.0, 1, None, 0, (), None)
+EXAMPLE = Example("Acme sued by Bolt", "Acme", "en", "s", "", "train", ("a",), 1.0, 1, None, 2, (1,), None)
+OTHER = Example("Corex rises", "Corex", "en", "s", "", "train", ("a",), 1.0, 1, None, 0, (), None)
 OFF = AugmentConfig(blank=0.0, swap=0.0, case=0.0, cashtag=0.0)
 
 
@@ -126,8 +126,8 @@ def test_an_alteration_keeps_question_and_text_together(
 
 def test_a_cashtag_becomes_the_entity_where_it_is_the_only_one() -> None:
     augmenter = Augmenter(AugmentConfig(blank=0.0, swap=0.0, case=0.0, cashtag=1.0), [EXAMPLE])
-    one = Example("$BYND sinks", "", "en", "train", ("a",), 1.0, 1, 0, None, None, None)
-    two = Example("$BYND and $T sink", "", "en", "train", ("a",), 1.0, 1, 0, None, None, None)
+    one = Example("$BYND sinks", "", "en", "s", "", "train", ("a",), 1.0, 1, 0, None, None, None)
+    two = Example("$BYND and $T sink", "", "en", "s", "", "train", ("a",), 1.0, 1, 0, None, None, None)
     asked = {augmenter.pair(one, random.Random(seed))[0] for seed in range(9)}
     assert asked == {"$BYND", "BYND"}
     assert augmenter.pair(two, random.Random(1)) == ("", "$BYND and $T sink")
