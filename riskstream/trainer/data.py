@@ -41,13 +41,15 @@ class Row(msgspec.Struct, frozen=True):
     split: str
     labels: RowLabels
     kind: str = ""
+    picked: str = ""
 
 
 class Example(msgspec.Struct, frozen=True):
     """One question to the model, and all that is known of its answer, as label positions.
 
     `parts` are the files that it came from; `kin` is how many entities are asked about in the same text. `source` and
-    `kind` (news, social, filing, contract, …) are the row's own; an empty kind is not told.
+    `kind` (news, social, filing, contract, …) are the row's own; an empty kind is not told. `picked` says how a real row
+    was drawn (random, quota, rare, uncertain).
     """
 
     text: str
@@ -63,6 +65,8 @@ class Example(msgspec.Struct, frozen=True):
     severity: int | None
     risk: tuple[int, ...] | None
     topic: int | None
+    picked: str = ""
+    id: str = ""
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -167,6 +171,8 @@ def _example(row: Row, part: str, repeat: float, labels: Labels, path: Path) -> 
         severity=known.severity,
         risk=None if known.risk is None else tuple(_place(name, labels.risk, f"{where}.risk") for name in known.risk),
         topic=None if known.topic is None else _place(known.topic, labels.topic, f"{where}.topic"),
+        picked=row.picked,
+        id=row.id,
     )
 
 
@@ -180,4 +186,5 @@ def _merge(first: Example, second: Example) -> Example:
         severity=second.severity if first.severity is None else first.severity,
         risk=second.risk if first.risk is None else first.risk,
         topic=second.topic if first.topic is None else first.topic,
+        picked=first.picked or second.picked,
     )
