@@ -1,6 +1,6 @@
 """How sure a figure is: draws of whole texts, with replacement.
 
-    texts of the rows ──► counts per text (draws × texts) ──► weights per row ──► the figure of every draw ──► 2.5 … 97.5 %
+    texts of the rows ──► counts per text (draws × texts) ──► weights per row ──► the figure of every draw ──► bounds
 
 Rule 1. Texts are drawn, not rows: two entities of one headline are not two witnesses.
 Rule 2. The seed is fixed, so two models measured on the same rows meet the same draws: their difference is paired.

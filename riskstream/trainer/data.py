@@ -48,8 +48,8 @@ class Example(msgspec.Struct, frozen=True):
     """One question to the model, and all that is known of its answer, as label positions.
 
     `parts` are the files that it came from; `kin` is how many entities are asked about in the same text. `source` and
-    `kind` (news, social, filing, contract, …) are the row's own; an empty kind is not told. `picked` says how a real row
-    was drawn (random, quota, rare, uncertain).
+    `kind` (news, social, filing, contract, …) are the row's own; an empty kind is not told. `picked` says how a real
+    row was drawn (random, quota, rare, uncertain).
     """
 
     text: str

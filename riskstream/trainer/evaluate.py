@@ -20,12 +20,12 @@ from riskstream.core.records import Labels
 from riskstream.scoring.calibration import Array, probabilities, risk_scores
 from riskstream.scoring.manifest import Manifest
 from riskstream.scoring.torch_backend import TorchScorer
-from riskstream.trainer.batches import by_length
 from riskstream.trainer.config import DataConfig, DataFile
 from riskstream.trainer.data import Example, load_examples, of
+from riskstream.trainer.forward import run
 from riskstream.trainer.metrics import accuracy, auc, brier_skill, ece, f1, kappa, levels_of, macro_f1
+from riskstream.trainer.slices import plain_slices
 
-BATCH_TOKENS = 4096
 POSITIVES_MIN = 30
 """Categories with fewer positives in a slice are left out of its micro and macro F1."""
 HEADS = ("sentiment", "severity", "risk", "topic")
@@ -49,27 +49,11 @@ def evaluate(model_dir: str | Path, data_dir: str | Path, splits: Sequence[str] 
 def measure(scorer: TorchScorer, examples: Sequence[Example]) -> Figures:
     """The figures of all slices of these examples."""
     logits = run(scorer, examples)
-    parts = sorted({part for example in examples for part in example.parts})
-    langs = sorted({example.lang for example in examples})
-    slices: dict[str, list[int]] = {"all": list(range(len(examples)))}
-    slices |= {part: [i for i, e in enumerate(examples) if part in e.parts] for part in parts}
-    slices |= {f"lang:{lang}": [i for i, e in enumerate(examples) if e.lang == lang] for lang in langs}
     found: Figures = {}
-    for name, places in slices.items():
+    for name, places in plain_slices(examples).items():
         chosen = [examples[i] for i in places]
         found[name] = measure_slice({head: v[places] for head, v in logits.items()}, chosen, scorer.manifest)
     return found
-
-
-def run(scorer: TorchScorer, examples: Sequence[Example]) -> dict[str, Array]:
-    """Logits per head (examples × labels), in the examples' order, computed in batches of like length."""
-    tokens = scorer.encode([(example.entity, example.text) for example in examples])
-    rows: dict[int, dict[str, Array]] = {}
-    for group in by_length([len(row) for row in tokens], BATCH_TOKENS):
-        found = scorer.logits([tokens[place] for place in group])
-        for line, place in enumerate(group):
-            rows[place] = {head: values[line] for head, values in found.items()}
-    return {head: np.stack([rows[i][head] for i in range(len(examples))]) for head in rows[0]} if rows else {}
 
 
 def measure_slice(logits: Mapping[str, Array], examples: Sequence[Example], manifest: Manifest) -> Figures:

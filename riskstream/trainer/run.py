@@ -30,8 +30,9 @@ from riskstream.trainer.calibrate import calibrate
 from riskstream.trainer.card import card
 from riskstream.trainer.config import TrainConfig, load_config
 from riskstream.trainer.data import Example, load_examples, of
-from riskstream.trainer.evaluate import Figures, measure, measure_slice, run
+from riskstream.trainer.evaluate import Figures, measure, measure_slice
 from riskstream.trainer.fit import NET, REPORT, FitReport, fit, head_sizes, pad_id
+from riskstream.trainer.forward import run
 from riskstream.trainer.publish import write_version
 
 log = logging.getLogger(__name__)
