@@ -11,7 +11,9 @@ Rule 3. Where right and wrong can be counted row by row, McNemar's exact test st
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -140,9 +142,9 @@ def row_outcomes(what: str, rows: Scored) -> Bools | None:
     if kind == "accuracy":
         return np.asarray(rows.shares[head].argmax(axis=1) == rows.truth[head], dtype=bool)
     if what == "risk_score.recall":
-        return rows.flagged()[rows.wanted()]
+        return np.asarray(rows.flagged()[rows.wanted()], dtype=bool)
     if what == "risk_score.false_alarms":
-        return ~rows.flagged()[rows.truth["severity"] == 0]
+        return np.asarray(~rows.flagged()[rows.truth["severity"] == 0], dtype=bool)
     return None
 
 
@@ -150,12 +152,12 @@ def mcnemar(new: Bools, old: Bools) -> float:
     """McNemar's exact p: of the rows on which the two disagree, is the split one that a fair coin would give?"""
     gained, lost = int((new & ~old).sum()), int((old & ~new).sum())
     total, least = gained + lost, min(gained, lost)
-    tail = sum(math.comb(total, k) for k in range(least + 1)) / 2**total
-    return min(1.0, 2 * tail)
+    tail = sum(math.comb(total, k) for k in range(least + 1))
+    return min(1.0, float(Fraction(2 * tail, 2**total)))
 
 
 def _two_sided(moved: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    """Twice the smaller share of draws on either side of no change, counting one draw more, so that it is never zero."""
+    """Twice the smaller share of draws on either side of no change; one draw is added, so that it is never zero."""
     told = moved[~np.isnan(moved)]
     if not len(told):
         return float("nan")
@@ -163,7 +165,7 @@ def _two_sided(moved: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> floa
     return min(1.0, 2 * (side + 1) / (len(told) + 1))
 
 
-def table(changes_: Sequence[Change]) -> list[Mapping[str, object]]:
+def table(changes_: Sequence[Change]) -> list[dict[str, Any]]:
     """The changes as rows for JSON: four decimals, None for what cannot be told."""
     rows = []
     for change in changes_:

@@ -23,7 +23,7 @@ def plain_slices(examples: Sequence[Example]) -> Places:
     """All rows, each file's and each language's, as places in `examples`."""
     parts = sorted({part for example in examples for part in example.parts})
     slices: Places = {"all": list(range(len(examples)))}
-    slices |= {part: where(examples, lambda e, part=part: part in e.parts) for part in parts}
+    slices |= {part: [place for place, e in enumerate(examples) if part in e.parts] for part in parts}
     return slices | _by(examples, "lang", lambda e: e.lang)
 
 
@@ -54,7 +54,7 @@ GOAL_SLICES: dict[str, Callable[[Example], bool]] = {
     "authored": lambda e: any(part.startswith("authored.") for part in e.parts),
     "pairs": lambda e: any(p == "sentfin" or p in WRITTEN or p.startswith("authored.") for p in e.parts),
 }
-"""Slices that the goals name, as rules on an example. `real hard` and the severity 0 of `written` are hard negatives."""
+"""What the goals name. Hard negatives: the severity 0 rows of `real hard` and of `written`."""
 
 
 def where(examples: Sequence[Example], rule: Callable[[Example], bool]) -> list[int]:
