@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from riskstream.core.errors import OperatorError
 from riskstream.settings import load
 
 CONFIG = click.option("--config", "config", type=click.Path(path_type=Path), help="The settings file.")
@@ -27,11 +28,38 @@ def train(config: Path) -> int:
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--data", default="../shared/data", show_default=True, help="Where the labelled files are.")
-def evaluate(model: Path, data: str) -> int:
-    """Measure a model version on its labelled files; JSON on stdout."""
+@click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True)
+@click.option("--against", type=click.Path(path_type=Path), help="Another version, to compare with on the same rows.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the report goes.  [default: MODEL/reports]")
+@click.option(
+    "--leaked", type=click.Path(path_type=Path), help="A file of row ids, one a line, that the goals leave out."
+)
+@click.option("--draws", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Of the bootstrap.")
+@click.option("--bias/--no-bias", "checks", default=True, show_default=True, help="Swap names, places and languages.")
+def evaluate(
+    model: Path,
+    data: str,
+    split: str,
+    against: Path | None,
+    out: Path | None,
+    leaked: Path | None,
+    draws: int,
+    checks: bool,
+) -> int:
+    """Measure a model version on its labelled files: goals on stderr, a report beside the version, JSON on stdout."""
     from riskstream.trainer.evaluate import evaluate as measure
+    from riskstream.trainer.report import goals_table
 
-    click.echo(json.dumps(measure(model, data)))
+    known: frozenset[str] = frozenset()
+    if leaked is not None:
+        if not leaked.is_file():
+            raise OperatorError("--leaked", str(leaked), "there is no such file", "give a file of row ids, one a line")
+        known = frozenset(leaked.read_text(encoding="utf-8").split())
+    where = out or model / "reports"
+    found = measure(model, data, split, against=against, out=where, leaked=known, checks=checks, draws=draws)
+    click.echo(goals_table(found["goals"]), err=True)
+    click.echo(f"The report is in {where}.", err=True)
+    click.echo(json.dumps(found, allow_nan=False))
     return 0
 
 

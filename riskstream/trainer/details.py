@@ -32,8 +32,11 @@ NAMED = {
 Figures = dict[str, Any]
 
 
-def details(rows: Scored, *, draws: int, curves: bool = False) -> Figures:
-    """The figures of every head that has labels in these rows; `curves` adds matrices and curves."""
+def details(rows: Scored, *, draws: int, each: bool = True, curves: bool = False) -> Figures:
+    """The figures of every head that has labels in these rows.
+
+    `curves` adds matrices and curves; without `each`, single classes and categories are left out.
+    """
     found: Figures = {}
     for head in (*HEADS, "risk_score"):
         part = rows.labelled(head)
@@ -46,6 +49,8 @@ def details(rows: Scored, *, draws: int, curves: bool = False) -> Figures:
             found[head] |= category_details(part)
         else:
             found[head] |= class_details(part, head, curves=curves)
+        if not each:
+            found[head].pop("each", None)
     return found
 
 
@@ -106,7 +111,8 @@ def score_details(part: Scored, *, curves: bool) -> Figures:
     if curves:
         figures["reliability"] = reliability(wanted, scores)
         figures["precision_recall"] = precision_recall(wanted, scores)
-        figures["histogram"] = [np.histogram(scores[levels == k], 20, (0, 1))[0].tolist() for k in range(4)]
+        names = range(len(part.manifest.labels.severity))
+        figures["histogram"] = [np.histogram(scores[levels == k], 20, (0, 1))[0].tolist() for k in names]
     return figures
 
 

@@ -1,15 +1,16 @@
 """Measures a published version on labelled rows, through the same path that the daemon uses.
 
-    evaluate(model_dir, data_dir) ──► {split: {slice: {head: {figure: value}}}}
+    evaluate(model_dir, data_dir) ──► Evaluation ──► {split: {slice: {head: {figure: value}}}}, goals, bias, against
+                                          └──► write(out): evaluation.json, evaluation.md, pictures
 
-A slice is a file (`test.zh`), a language (`lang:zh`) or `all`. Every figure carries its `n`; at a threshold, the
-version's own thresholds are used, which were fixed on `valid`.
+A slice is a file (`test.zh`), a language (`lang:zh`) or `all`; a report has more (`slices.py`). Every figure carries its
+`n`; at a threshold, the version's own thresholds are used, which were fixed on `valid`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,39 +21,119 @@ from riskstream.core.records import Labels
 from riskstream.scoring.calibration import Array, probabilities, risk_scores
 from riskstream.scoring.manifest import Manifest
 from riskstream.scoring.torch_backend import TorchScorer
+from riskstream.trainer.bias import bias
+from riskstream.trainer.bootstrap import DRAWS
+from riskstream.trainer.compare import FIGURES as COMPARED
+from riskstream.trainer.compare import changes
+from riskstream.trainer.compare import table as change_rows
 from riskstream.trainer.config import DataConfig, DataFile
 from riskstream.trainer.data import Example, load_examples, of
+from riskstream.trainer.details import details, rounded
 from riskstream.trainer.forward import run
+from riskstream.trainer.goals import GOALS, as_rows, judge
 from riskstream.trainer.metrics import accuracy, auc, brier_skill, ece, f1, kappa, levels_of, macro_f1
-from riskstream.trainer.slices import plain_slices
-
-POSITIVES_MIN = 30
-"""Categories with fewer positives in a slice are left out of its micro and macro F1."""
-HEADS = ("sentiment", "severity", "risk", "topic")
+from riskstream.trainer.report import markdown
+from riskstream.trainer.scored import HEADS, POSITIVES_MIN, Scored, scored
+from riskstream.trainer.slices import full_slices, plain_slices
 
 Figures = dict[str, Any]
 
 
-def evaluate(model_dir: str | Path, data_dir: str | Path, splits: Sequence[str] = ("valid", "test")) -> Figures:
-    """The figures of a version on the files that its manifest names, found under `data_dir`.
+def evaluate(
+    model_dir: str | Path,
+    data_dir: str | Path,
+    split: str = "test",
+    *,
+    against: str | Path | None = None,
+    out: Path | None = None,
+    leaked: Collection[str] = (),
+    checks: bool = True,
+    draws: int = DRAWS,
+) -> Figures:
+    """The figures of a version on the files that its manifest names, found under `data_dir`; one forward pass over them.
 
-    Raises OperatorError for a version that cannot be loaded, data that is missing, or a manifest without data.
+    `against` is another version to compare with, `out` where a report is written, `leaked` ids or texts that the goals
+    leave out, `checks` whether bias is measured. Without `out` the slices' details, which take most of the time, are
+    not computed. Raises OperatorError for a version that cannot be loaded, data that is missing, or a manifest without.
     """
     scorer = TorchScorer.load(Path(model_dir), device="auto")
     if not scorer.manifest.data:
         raise OperatorError("model", str(model_dir), "its manifest names no data files", "evaluate a trained version")
     files = tuple(DataFile(path) for path in scorer.manifest.data)
-    examples = load_examples(DataConfig(str(data_dir), files), scorer.labels)
-    return {"model": scorer.name, **{split: measure(scorer, of(examples, split=split)) for split in splits}}
+    examples = of(load_examples(DataConfig(str(data_dir), files), scorer.labels), split=split)
+    if not examples:
+        raise OperatorError("split", split, f"no file under {data_dir} has rows of it", "name another split")
+    logits = run(scorer, examples)
+    rows = scored(logits, examples, scorer.manifest)
+    report: Figures = {
+        "model": scorer.name,
+        "split": split,
+        "draws": draws,
+        split: measure_logits(logits, examples, scorer.manifest),
+        "goals": as_rows(judge(rows, leaked, draws=draws)),
+    }
+    if against is not None:
+        report["against"] = against_old(scorer, rows, Path(against), draws)
+    if checks:
+        report["bias"] = bias(scorer)
+    if out is not None:
+        write(report, rows, out, draws)
+    return report
+
+
+def against_old(scorer: TorchScorer, rows: Scored, against: Path, draws: int) -> Figures:
+    """The changes from another version to this one: what a gate looks at, and every goal."""
+    old = TorchScorer.load(against, device="auto")
+    if old.labels != scorer.labels:
+        raise OperatorError(
+            "against", str(against), f"its labels are not those of {scorer.name}", "name another version"
+        )
+    other = scored(run(old, rows.examples), rows.examples, old.manifest)
+    slices = full_slices(rows.examples)
+    asked = [(name, what) for name in plain_slices(rows.examples) for what in COMPARED]
+    asked += [(goal.slice, goal.figure) for goal in GOALS if goal.slice in slices]
+    wanted = [(name, what, slices[name]) for name, what in dict.fromkeys(asked)]
+    return {"old": old.name, "changes": change_rows(changes(rows, other, wanted, draws=draws))}
+
+
+def write(report: Figures, rows: Scored, out: Path, draws: int) -> None:
+    """Write `evaluation.json`, `evaluation.md` and the pictures into `out`, which is made where it is missing."""
+    from riskstream.trainer.plots import draw
+
+    out.mkdir(parents=True, exist_ok=True)
+    plain = plain_slices(rows.examples)
+    slices = {
+        name: details(rows.take(places), draws=draws, each=name in plain, curves=name == "all")
+        for name, places in full_slices(rows.examples).items()
+    }
+    plots = draw(slices["all"], rows.manifest.labels.severity, out)
+    whole = report | {"slices": slices, "plots": plots}
+    lines = [f"{json.dumps(key)}: {_wide(value)}" for key, value in whole.items()]
+    (out / "evaluation.json").write_text("{" + ",\n".join(lines) + "}\n", encoding="utf-8")
+    (out / "evaluation.md").write_text(markdown(whole), encoding="utf-8")
+
+
+def _wide(value: object) -> str:
+    """JSON with one line an entry of the outermost list or object: diffs stay readable, and the file small."""
+    if isinstance(value, dict) and value:
+        lines = (f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False, allow_nan=False)}" for k, v in value.items())
+        return "{\n" + ",\n".join(lines) + "}"
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(json.dumps(one, ensure_ascii=False, allow_nan=False) for one in value) + "]"
+    return json.dumps(value, allow_nan=False)
 
 
 def measure(scorer: TorchScorer, examples: Sequence[Example]) -> Figures:
-    """The figures of all slices of these examples."""
-    logits = run(scorer, examples)
+    """The compact figures of all files, languages and all rows together: what a manifest keeps."""
+    return measure_logits(run(scorer, examples), examples, scorer.manifest)
+
+
+def measure_logits(logits: Mapping[str, Array], examples: Sequence[Example], manifest: Manifest) -> Figures:
+    """The same from logits that are already there."""
     found: Figures = {}
     for name, places in plain_slices(examples).items():
         chosen = [examples[i] for i in places]
-        found[name] = measure_slice({head: v[places] for head, v in logits.items()}, chosen, scorer.manifest)
+        found[name] = measure_slice({head: v[places] for head, v in logits.items()}, chosen, manifest)
     return found
 
 
@@ -132,8 +213,3 @@ def score_figures(scores: Array, levels: np.ndarray[Any, np.dtype[np.int64]], ma
         "recall": rounded(float(flagged[wanted].mean()) if wanted.any() else float("nan")),
         "false_alarms_on_none": rounded(float(flagged[levels == 0].mean()) if (levels == 0).any() else float("nan")),
     }
-
-
-def rounded(value: float) -> float | None:
-    """Four decimals; None, which JSON has, for a figure that cannot be told."""
-    return None if math.isnan(value) else round(value, 4)

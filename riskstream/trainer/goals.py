@@ -79,12 +79,12 @@ class Judged(msgspec.Struct, frozen=True):
 def judge(
     rows: Scored, leaked: Collection[str] = (), *, draws: int = DRAWS, seed: int = SEED, goals: Sequence[Goal] = GOALS
 ) -> list[Judged]:
-    """Every goal on these rows. Texts in `leaked` (known copies of training texts) are left out, and counted."""
+    """Every goal on these rows. Rows whose text or id is in `leaked` (copies of training texts) are left out, and counted."""
     slices = full_slices(rows.examples)
     known, found = frozenset(leaked), []
     for goal in goals:
         places = slices.get(goal.slice, [])
-        kept = [place for place in places if rows.examples[place].text not in known]
+        kept = [place for place in places if known.isdisjoint((rows.examples[place].text, rows.examples[place].id))]
         part = rows.take(kept).labelled(goal.figure.split(".")[0])
         measure, n = figure(goal.figure, part)
         told = interval(measure, part.texts, draws, seed)

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 INK, MUTED, GRID = "#1d2733", "#5b6875", "#dde3e8"
 BLUES = ("#9ecae1", "#4292c6", "#d98c3f", "#b3362b")
 """One colour a severity, from calm to alarming; told apart in grey, too."""
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "riskstream",
     "svg.fonttype": "none",
     "font.family": "sans-serif",

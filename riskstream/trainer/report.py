@@ -56,10 +56,9 @@ def changes_table(changes: Sequence[Mapping[str, Any]]) -> str:
         low, high = row["low"], row["high"]
         sign = "better" if low is not None and low > 0 else "worse" if high is not None and high < 0 else ""
         interval = f"{number(low, '+')} … {number(high, '+')}"
-        lines.append(
-            (row["slice"], f"`{row['figure']}`", row["n"], number(row["old"]), number(row["new"]))
-            + (number(row["delta"], "+"), interval, number(row["p"]), number(row["mcnemar_p"]), sign)
-        )
+        shown = (number(row["old"]), number(row["new"]), number(row["delta"], "+"), interval)
+        tests = (number(row["p"]), number(row["mcnemar_p"]))
+        lines.append((row["slice"], f"`{row['figure']}`", row["n"], *shown, *tests, sign))
     return table(("slice", "figure", "n", "old", "new", "delta", "95 %", "p", "McNemar p", ""), lines)
 
 
