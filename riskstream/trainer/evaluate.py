@@ -3,8 +3,8 @@
     evaluate(model_dir, data_dir) ──► Evaluation ──► {split: {slice: {head: {figure: value}}}}, goals, bias, against
                                           └──► write(out): evaluation.json, evaluation.md, pictures
 
-A slice is a file (`test.zh`), a language (`lang:zh`) or `all`; a report has more (`slices.py`). Every figure carries its
-`n`; at a threshold, the version's own thresholds are used, which were fixed on `valid`.
+A slice is a file (`test.zh`), a language (`lang:zh`) or `all`; a report has more (`slices.py`). Every figure carries
+its `n`; at a threshold, the version's own thresholds are used, which were fixed on `valid`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def evaluate(
     checks: bool = True,
     draws: int = DRAWS,
 ) -> Figures:
-    """The figures of a version on the files that its manifest names, found under `data_dir`; one forward pass over them.
+    """The figures of a version on the files that its manifest names, found under `data_dir`, in one forward pass.
 
     `against` is another version to compare with, `out` where a report is written, `leaked` ids or texts that the goals
     leave out, `checks` whether bias is measured. Without `out` the slices' details, which take most of the time, are
