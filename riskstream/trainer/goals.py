@@ -79,7 +79,7 @@ class Judged(msgspec.Struct, frozen=True):
 def judge(
     rows: Scored, leaked: Collection[str] = (), *, draws: int = DRAWS, seed: int = SEED, goals: Sequence[Goal] = GOALS
 ) -> list[Judged]:
-    """Every goal on these rows. Those whose text or id is in `leaked` (copies of training texts) are left out, counted."""
+    """Every goal on these rows. Those with a text or id in `leaked`, copies of training texts, are left out."""
     slices = full_slices(rows.examples)
     known, found = frozenset(leaked), []
     for goal in goals:

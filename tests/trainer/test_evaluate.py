@@ -230,7 +230,8 @@ def test_the_command_leaves_a_report_and_ends_in_json(version: Callable[[], tupl
     out = model / "reports"
     whole = json.loads((out / "evaluation.json").read_text())
     assert {path.name for path in out.iterdir()} == {
-        "evaluation.json", "evaluation.md", "reliability.svg", "precision_recall.svg", "confusion.svg", "risk_score.svg",
+        "evaluation.json", "evaluation.md",
+        "reliability.svg", "precision_recall.svg", "confusion.svg", "risk_score.svg",
     }  # fmt: skip
     assert sum(path.stat().st_size for path in out.iterdir()) < 600_000
     assert sum(map(sum, whole["slices"]["all"]["severity"]["confusion"])) == 120
