@@ -38,7 +38,7 @@ def message(value: object, offset: int = 0, key: bytes | None = b"k") -> Message
     [
         (b"{", Fault.MALFORMED),
         (b"\xff", Fault.MALFORMED),
-        (b"[" * 5_000, Fault.MALFORMED),
+        (b'{"x":' + b"[" * 5_000, Fault.MALFORMED),
         (b"[]", Fault.WRONG_TYPE),
         ({"signal_id": 7}, Fault.WRONG_TYPE),
         ({"signal_id": "s", "labels": {"severity": "material"}}, Fault.WRONG_TYPE),  # its number, not its name
