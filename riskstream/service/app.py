@@ -166,7 +166,8 @@ class Daemon:
             scorer,
             self._worker,
             parts.batch_limits(s.batching),
-            ScoreTopics(s.topics.signals, s.topics.dead_letters, s.dead_letters.bytes_max),
+            ScoreTopics(s.topics.signals, s.topics.dead_letters, s.dead_letters.bytes_max, s.topics.reviews),
+            reviews=parts.review_policy(s.reviews),
             telemetry=self.telemetry,
             now_ms=self._now_ms,
         )
