@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -33,7 +34,11 @@ class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The base encoder, and how the version is named."""
+    """The base, what is left of it, and how the version is named.
+
+    `keep_layers` are the layers that stay, by number, in order (empty: all). `vocabulary_min` drops word pieces that
+    occur less often in the training texts (0: none).
+    """
 
     base: str
     name: str
@@ -42,10 +47,12 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens_max: int = 256
     freeze_embeddings: bool = True
     freeze_layers: int = 0
+    keep_layers: tuple[int, ...] = ()
+    vocabulary_min: int = 0
 
 
 class FitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How it is trained."""
+    """How it is trained. Shares are 0 to 1; every key is explained in `config/train/finrisk.toml`."""
 
     seed: int
     epochs: float
@@ -57,24 +64,73 @@ class FitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight_decay: float
     warmup_share: float
     clip_norm: float
-    attention_dropout: float
-    threads: int
-    bfloat16: bool
     order_weight: float
     positive_weight_max: float
     label_smoothing: float
     head_weights: dict[str, float]
-    checkpoint_minutes: float
+    schedule: Literal["linear", "cosine"] = "linear"
+    layer_decay: float = 1.0
+    accumulation: int = 1
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    gradient_checkpointing: bool = False
+    attention: Literal["eager", "sdpa"] = "eager"
+    hidden_dropout: float = 0.1
+    head_dropout: float = 0.1
+    attention_dropout: float = 0.0
+    focal_gamma: float = 0.0
+    threads: int = 2
+    average_decay: float = 0.0
+    adversarial_norm: float = 0.0
+    seeds: tuple[int, ...] = ()
+    evaluations: int = 0
+    patience: int = 3
+    metric: str = "severity.kappa"
+    checkpoint_minutes: float = 10.0
+    report_to: tuple[str, ...] = ()
     start: str = ""
 
 
+class LoraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Low-rank adapters in place of full fine-tuning; rank 0 is off. `targets` end the names of linear layers."""
+
+    rank: int = 0
+    alpha: int = 16
+    dropout: float = 0.05
+    targets: tuple[str, ...] = ("query", "key", "value", "dense")
+
+
+class DistilConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Learning from a finished version too. `weight` is the teacher's share of the loss."""
+
+    teacher: str = ""
+    weight: float = 0.5
+    temperature: float = 2.0
+
+
+class AuxiliaryHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A head that helps to train the encoder and is left out of the version: a single label a row."""
+
+    name: str
+    labels: tuple[str, ...]
+    weight: float = 0.3
+
+
+class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `train --search N` tries: a key of `fit`, and the lowest and highest value, searched on a log scale."""
+
+    ranges: dict[str, tuple[float, float]] = {}
+    minutes_max: float = 5.0
+
+
 class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Shares of training rows that are altered each time they are drawn (0 to 1)."""
+    """Shares of training rows that are altered each time they are drawn (0 to 1); `contrast` is a factor."""
 
     blank: float
     swap: float
     case: float
     cashtag: float
+    join: float = 0.0
+    contrast: float = 1.0
 
 
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +141,10 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: ModelConfig
     fit: FitConfig
     augment: AugmentConfig
+    lora: LoraConfig = LoraConfig()
+    distil: DistilConfig = DistilConfig()
+    search: SearchConfig = SearchConfig()
+    auxiliary: tuple[AuxiliaryHead, ...] = ()
     cache: str = ".cache/train"
     models: str = "models"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -39,8 +40,9 @@ class Row(msgspec.Struct, frozen=True):
     lang: str
     source: str
     split: str
-    labels: RowLabels
+    labels: dict[str, Any]
     kind: str = ""
+    picked: str = ""
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -63,6 +65,9 @@ class Example(msgspec.Struct, frozen=True):
     severity: int | None
     risk: tuple[int, ...] | None
     topic: int | None
+    picked: str = ""
+    id: str = ""
+    extra: tuple[tuple[str, str], ...] = ()
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -148,7 +153,8 @@ def _place(value: str, names: Sequence[str], where: str) -> int:
 
 
 def _example(row: Row, part: str, repeat: float, labels: Labels, path: Path) -> Example:
-    where, known = f"{path} id={row.id} labels", row.labels
+    where = f"{path} id={row.id} labels"
+    known = msgspec.convert(row.labels, RowLabels)
     if known.severity is not None and not 0 <= known.severity < len(labels.severity):
         raise OperatorError(
             f"{where}.severity", known.severity, f"not in 0..{len(labels.severity) - 1}", "mend the row"
@@ -167,6 +173,11 @@ def _example(row: Row, part: str, repeat: float, labels: Labels, path: Path) -> 
         severity=known.severity,
         risk=None if known.risk is None else tuple(_place(name, labels.risk, f"{where}.risk") for name in known.risk),
         topic=None if known.topic is None else _place(known.topic, labels.topic, f"{where}.topic"),
+        picked=row.picked,
+        id=row.id,
+        extra=tuple(
+            (k, v) for k, v in row.labels.items() if k not in RowLabels.__struct_fields__ and isinstance(v, str)
+        ),
     )
 
 
@@ -180,4 +191,5 @@ def _merge(first: Example, second: Example) -> Example:
         severity=second.severity if first.severity is None else first.severity,
         risk=second.risk if first.risk is None else first.risk,
         topic=second.topic if first.topic is None else first.topic,
+        extra=first.extra + second.extra,
     )

@@ -13,7 +13,7 @@ from riskstream.scoring.calibration import predictions, softmax, upper_logit
 from riskstream.scoring.manifest import Platt
 from riskstream.trainer.calibrate import calibrate, fit_platt, recall_threshold, temperature
 from riskstream.trainer.data import Example
-from riskstream.trainer.fit import rate
+from riskstream.trainer.loop import rate
 from riskstream.trainer.loss import UNLABELLED, severity_loss
 from riskstream.trainer.metrics import auc, brier_skill, ece, f1, kappa, levels_of, macro_f1
 
