@@ -100,9 +100,10 @@ class LoraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DistilConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Learning from a finished version too. `weight` is the teacher's share of the loss."""
+    """Learning from a finished version too. `weight` is the teacher's share of the loss; `heads` are those it teaches."""
 
     teacher: str = ""
+    heads: tuple[str, ...] = ("sentiment", "severity", "risk", "topic")
     weight: float = 0.5
     temperature: float = 2.0
 
