@@ -10,17 +10,37 @@ from riskstream.core.errors import OperatorError
 
 
 class DataFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One labelled file, relative to `data.root`, and how often its training rows come in an epoch (0.5: half)."""
+    """One labelled file, relative to `data.root`, and how often its training rows come in an epoch (0.5: half).
+
+    `source` and `licence` are for the data card: who made it, and what may be done with it.
+    """
 
     path: str
     repeat: float = 1.0
+    source: str = ""
+    licence: str = ""
+
+
+class SplitShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What of the texts without a `split` is measured on; the rest is trained on."""
+
+    valid: float = 0.1
+    test: float = 0.1
 
 
 class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the rows are."""
+    """Where the rows are, and which of them are kept from training.
+
+    `near_duplicates`: a training row is dropped whose text shares at least this much (Jaccard, of pieces of a word's
+    length) with one of another split; lower drops more; 0 looks for none, and refuses a text that stands on both sides.
+    `second_reader`: the same rows labelled again, for the agreement in the data card.
+    """
 
     root: str
     files: tuple[DataFile, ...]
+    near_duplicates: float = 0.0
+    split: SplitShares = SplitShares()
+    second_reader: str = ""
 
 
 class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
