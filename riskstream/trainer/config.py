@@ -97,6 +97,21 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cashtag: float
 
 
+class RewriteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Shares of training texts that are written otherwise each time they are drawn (0 to 1; 0: never).
+
+    `synonyms`: words are replaced by others of the lexicon. `typos`: letters are swapped, dropped or doubled.
+    `dressing`: another case, other marks, another width. `rename`: the entity becomes one of `watchlists`. More makes a
+    model less bound to wording, and slower to learn it.
+    """
+
+    synonyms: float = 0.0
+    typos: float = 0.0
+    dressing: float = 0.0
+    rename: float = 0.0
+    watchlists: tuple[str, ...] = ()
+
+
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole run. `cache` holds checkpoints, outside git; `models` is where versions are published."""
 

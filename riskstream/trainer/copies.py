@@ -16,11 +16,14 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from datasketch import MinHash, MinHashLSH  # type: ignore[import-untyped]
 
 PERMUTATIONS = 128
 MISS_MAX = 0.001
+SIGNATURES_MAX = 100_000
+"""Kept for the next search over the same texts: half a kilobyte each, so 50 MB at most."""
 SEED = 1
 LATIN_CHARS, CJK_CHARS = 5, 2
 """Characters of a shingle: about a word of either script, so one number changed in a headline leaves most shingles."""
@@ -89,15 +92,21 @@ class Index:
         return min(near)[1] if near else None
 
 
-def signatures(texts: Sequence[str]) -> list[MinHash]:
+def signatures(texts: Iterable[str]) -> list[MinHash]:
     """The MinHash of each plain text."""
-    seed = MinHash(num_perm=PERMUTATIONS, seed=SEED, hashfunc=zlib.crc32)
-    found = []
-    for text in texts:
-        signature = seed.copy()
-        signature.update_batch([piece.encode() for piece in shingles(text)])
-        found.append(signature)
+    return [_signature(text) for text in texts]
+
+
+@lru_cache(maxsize=SIGNATURES_MAX)
+def _signature(text: str) -> MinHash:
+    found = _blank().copy()
+    found.update_batch([piece.encode() for piece in sorted(shingles(text))])
     return found
+
+
+@lru_cache(maxsize=1)
+def _blank() -> MinHash:
+    return MinHash(num_perm=PERMUTATIONS, seed=SEED, hashfunc=zlib.crc32)
 
 
 def copies(texts: Iterable[str], of: Iterable[str], threshold: float) -> dict[str, str]:

@@ -156,9 +156,10 @@ def _label_mistakes(found: Any, labels: Labels | None) -> Iterator[tuple[str, st
             yield field, f"is not {KINDS[kind]}", f"write it as {KINDS[kind]}"
         elif labels is None:
             continue
-        elif kind is int and not 0 <= value < len(labels.severity):
-            yield field, f"not in 0..{len(labels.severity) - 1}", "mend the row"
-        elif kind is not int:
+        elif kind is int:
+            if value not in range(len(labels.severity)):
+                yield field, f"not in 0..{len(labels.severity) - 1}", "mend the row"
+        else:
             names: tuple[str, ...] = getattr(labels, head)
             for item in (item for item in texts if item not in names):
                 known = ", ".join(names) or "none, the head is off"

@@ -9,9 +9,8 @@ import pytest
 
 from riskstream.trainer.copies import Index, bands, copies, jaccard, leaders, plain, share_of, shingles, signatures
 
-WORDS = tuple(
-    ["acme", "bolt", "corex", "drops", "gains", "loss", "bank", "plant", "court", "fine", "bond", "north", "rate", "sugar", "tender", "spring", "port"]
-)
+WORDS = """acme bolt corex drops gains loss bank plant court fine bond north rate sugar tender spring port ship coal
+firm loan""".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize(
