@@ -24,6 +24,7 @@ import click
 import uvloop
 
 from riskstream import __version__
+from riskstream.cli_data import data
 from riskstream.cli_models import CONFIG, evaluate, models, train
 from riskstream.core.errors import OperatorError
 from riskstream.settings import Settings, load
@@ -278,3 +279,4 @@ def trainer(once: bool, config: Path | None) -> int:
 cli.add_command(train)
 cli.add_command(evaluate)
 cli.add_command(models)
+cli.add_command(data)
