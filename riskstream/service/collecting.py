@@ -1,6 +1,6 @@
 """Labels from the broker, each with the text that it is about.
 
-    riskstream.labels ──► read, gather ──► those without a text ──► joined to riskstream.reviews, then riskstream.signals
+    riskstream.labels ──► read, gather ──► those without a text ──► joined to riskstream.reviews, else to .signals
 
 Rule 1. Everything is read from the beginning, without a group: what is new is told by offsets that the last candidate
         remembers, so a round that was killed left nothing behind and is done again.
@@ -82,8 +82,9 @@ async def _with_texts(
     """The questions, all with texts, and those whose signal is kept nowhere any more."""
     wanted = {question.signal_id for question in questions if not question.text.strip()}
     scored: dict[str, Label | Signal] = {}
+    there = await broker.topics() if wanted else {}
     for topic in (topics.reviews, topics.signals):
-        if missing := wanted - scored.keys():
+        if topic in there and (missing := wanted - scored.keys()):
             scored |= await _find(broker, topic, missing, reviews=topic == topics.reviews)
     whole: list[Question] = []
     lost: list[Refused] = []

@@ -118,9 +118,9 @@ class Round:
         started, name, limits = time.monotonic(), self._manifest.name, self._settings.trainer
         rows = self._mix()
         if not rows.new_rows or not rows.held or not rows.golden:
-            told = f"{rows.new_rows} new rows to learn, {len(rows.held)} held back, {len(rows.golden)} golden"
+            there = f"{rows.new_rows} new rows to learn, {len(rows.held)} held back, {len(rows.golden)} golden"
             fix = "send more labels, or list files with a `valid` split in trainer.config"
-            raise OperatorError("trainer", told, "a round needs some of each", fix)
+            raise OperatorError("trainer", there, "a round needs some of each", fix)
         version = self._next_version()
         work = Path(self._config.cache) / f"refresh-{name}-{version}"
         made = refresh(self._champion, rows.train, rows.golden, self._config, work, version)
@@ -161,7 +161,7 @@ class Round:
     def _told(self, decision: Decision, rows: Mix, seconds: float) -> Report:
         """What the manifest and the report keep of the round."""
         return {
-            **msgspec.to_builtins(decision),
+            **msgspec.json.decode(msgspec.json.encode(decision)),
             "rows": {
                 "new": rows.new_rows, "replayed": rows.replayed, "held": len(rows.held), "golden": len(rows.golden),
                 "left_out": rows.left_out,

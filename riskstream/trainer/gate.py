@@ -115,7 +115,7 @@ def decide(golden: tuple[Answers, Answers], held: tuple[Answers, Answers], limit
         reasons.append(
             f"the calibration error of the risk score rose from {before:.4f} to {after:.4f}, {allowed} allowed"
         )
-    rows = new["all"] if "all" in new else None
+    rows = new.get("all")
     if rows is None:
         reasons.append("no held label to be better on")
     elif rows.low <= 0:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from riskstream.scoring.heads import RiskNet
 from riskstream.trainer.batches import Batches
@@ -50,6 +50,7 @@ class RiskTrainer(Trainer):
         kept = [clock, *([averaging] if averaging else []), *callbacks]
         held = batches if measure else None  # the library wants a data set to evaluate on; `measure` has its own
         super().__init__(model=net, args=args, train_dataset=batches, eval_dataset=held, callbacks=kept)
+        self.remove_callback(PrinterCallback)  # it prints to stdout, which is for data; `Progress` logs
         self._batches, self._losses, self._config = batches, losses, config
         self._clock, self._averaging, self._teacher, self._measure = clock, averaging, teacher, measure
 
