@@ -18,7 +18,7 @@ from pydantic import AfterValidator, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from riskstream.core.errors import OperatorError
-from riskstream.sections import Batching, DeadLetters, Feed, Http, Kafka, Log, Model, Stages, Topics, Watch
+from riskstream.sections import Batching, DeadLetters, Feed, Http, Kafka, Log, Models, Stages, Topics, Watch
 
 ENV_PREFIX = "RISKSTREAM_"
 DEFAULT_FILE = Path("config/riskstream.toml")
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     kafka: Kafka = Kafka()
     topics: Topics = Topics()
     feed: tuple[Feed, ...] = ()
-    model: Model = Model()
+    models: Models = Models()
     batching: Batching = Batching()
     stages: Stages = Stages()
     watch: Watch = Watch()
