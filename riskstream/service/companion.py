@@ -25,7 +25,7 @@ import msgspec
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import Broker
 from riskstream.kafka.client import KafkaBroker
-from riskstream.registry.store import CANDIDATE, CHAMPION, read_alias, resolve, set_alias, versions
+from riskstream.registry.store import CANDIDATE, CHAMPION, publish, read_alias, resolve, set_alias, versions
 from riskstream.scoring.manifest import Manifest, read_manifest, write_manifest
 from riskstream.scoring.torch_backend import TorchScorer
 from riskstream.service import parts
@@ -178,11 +178,7 @@ class Round:
     def _publish(self, made: Path, version: str, decision: Decision) -> bool:
         """Put the version into the registry and point the aliases; whether it is the champion now."""
         root, name = self._settings.models.root, self._manifest.name
-        target = Path(root) / name / version
-        part = target.with_name(f".{version}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(made, part)
-        part.rename(target)
+        publish(root, made, name, version)
         set_alias(root, name, CANDIDATE, version)
         if not decision.promoted or read_alias(root, name, CHAMPION) != self._manifest.version:
             return False
