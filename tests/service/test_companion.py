@@ -150,6 +150,6 @@ async def test_a_round_that_was_killed_left_nothing_behind_and_is_done_again(
 async def test_a_model_that_is_a_directory_cannot_be_refreshed(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     model = desk.settings.models.model_copy(update={"name": str(desk.models / "tiny" / "1")})
-    settings = desk.settings.model_copy(update={"model": model})
+    settings = desk.settings.model_copy(update={"models": model})
     with pytest.raises(OperatorError, match=r"model\.name.*aliases"):
         await run_once(settings, await broker_with(settings, sound(30)))
