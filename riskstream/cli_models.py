@@ -1,4 +1,4 @@
-"""The commands about models: train, evaluate, list, show, verify."""
+"""The commands about models: train, evaluate; list, show, verify, promote, rollback."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from riskstream.core.errors import OperatorError
+from riskstream.registry.port import Store
 from riskstream.settings import load
 
 CONFIG = click.option("--config", "config", type=click.Path(path_type=Path), help="The settings file.")
@@ -15,13 +16,27 @@ CONFIG = click.option("--config", "config", type=click.Path(path_type=Path), hel
 
 @click.command()
 @click.option("--config", "config", required=True, type=click.Path(path_type=Path), help="config/train/<name>.toml")
-def train(config: Path) -> int:
-    """Fine-tune a model as a configuration says; the last line is JSON."""
+@click.option(
+    "--search", "trials", type=click.IntRange(1, 1000), help="Publish nothing: try so many settings of [fit]."
+)
+def train(config: Path, trials: int | None) -> int:
+    """Fine-tune a model as a configuration says; the last line is JSON.
+
+    A run that was killed goes on from its last checkpoint. Several GPUs:
+    torchrun --nproc-per-node N -m riskstream train --config ….
+    """
     from riskstream.telemetry.logs import configure_logging
-    from riskstream.trainer.run import train as run_training
 
     configure_logging("INFO", None)
-    click.echo(json.dumps(run_training(config)))
+    if trials:
+        from riskstream.trainer.search import search
+
+        click.echo(json.dumps(search(config, trials)))
+        return 0
+    from riskstream.trainer.run import train as run_training
+
+    if found := run_training(config):
+        click.echo(json.dumps(found))
     return 0
 
 
@@ -74,7 +89,7 @@ def models_list(config: Path | None) -> int:
     """Every version, with the aliases that point to it."""
     from riskstream.registry.store import versions
 
-    for version in versions(load(config).model.root):
+    for version in versions(_store(config)):
         click.echo(f"{version.name}@{version.version}  {' '.join(version.aliases)}".rstrip())
     return 0
 
@@ -87,7 +102,7 @@ def models_show(reference: str, config: Path | None) -> int:
     from riskstream.registry.store import resolve
     from riskstream.scoring.manifest import MANIFEST
 
-    click.echo((resolve(load(config).model.root, reference) / MANIFEST).read_text(encoding="utf-8"))
+    click.echo((resolve(_store(config), reference) / MANIFEST).read_text(encoding="utf-8"))
     return 0
 
 
@@ -99,8 +114,39 @@ def models_verify(reference: str, config: Path | None) -> int:
     from riskstream.registry.store import resolve
     from riskstream.scoring.manifest import read_manifest, verify
 
-    directory = resolve(load(config).model.root, reference)
+    directory = resolve(_store(config), reference)
     manifest = read_manifest(directory)
     verify(directory, manifest)
     click.echo(f"{directory}: {len(manifest.files)} files, as in the manifest")
     return 0
+
+
+@models.command("promote")
+@click.argument("reference")
+@CONFIG
+def models_promote(reference: str, config: Path | None) -> int:
+    """Make a version (finrisk@2, finrisk@candidate) the champion; running daemons take it over."""
+    from riskstream.registry.store import promote
+
+    name, version = promote(_store(config), reference)
+    click.echo(f"{name}@champion is {version}")
+    return 0
+
+
+@models.command("rollback")
+@click.argument("name")
+@CONFIG
+def models_rollback(name: str, config: Path | None) -> int:
+    """Make the version before the champion again; once more: one further back."""
+    from riskstream.registry.store import rollback
+
+    was, now = rollback(_store(config), name)
+    click.echo(f"{name}@champion is {now}, was {was}")
+    return 0
+
+
+def _store(config: Path | None) -> Store:
+    from riskstream.registry.store import opened
+
+    section = load(config).models
+    return opened(section.root, section.cache)

@@ -45,7 +45,7 @@ class TorchScorer:
         self.backend = f"torch {device.type} {dtype}"
         self.manifest = manifest
         self.device = device
-        self._net, self._tokenizer, self._mixed = net, tokenizer, dtype == "bfloat16"
+        self.net, self._tokenizer, self._mixed = net, tokenizer, dtype == "bfloat16"
 
     @classmethod
     def load(
@@ -59,7 +59,7 @@ class TorchScorer:
         where = chosen_device(device)
         if dtype == "bfloat16" and where.type == "cpu":
             problem = "on a CPU a score would move by up to 0.02 with the texts that share its batch"
-            raise OperatorError("model.dtype", dtype, problem, 'set it to "float32", or model.device to "cuda"')
+            raise OperatorError("models.dtype", dtype, problem, 'set it to "float32", or models.device to "cuda"')
         manifest = read_manifest(directory)
         verify(directory, manifest)
         if threads:
@@ -82,7 +82,7 @@ class TorchScorer:
         """Raw outputs per head, float64 (texts × labels), of rows of token ids that are run as one batch."""
         ids, mask = pad(list(rows), self.manifest.pad_id)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self._mixed):
-            found = self._net(ids.to(self.device), mask.to(self.device))
+            found = self.net(ids.to(self.device), mask.to(self.device))
             return {head: values.cpu().numpy().astype(np.float64) for head, values in found.items()}
 
 
@@ -90,7 +90,7 @@ def chosen_device(device: Device) -> torch.device:
     """The device of a setting. Raises OperatorError for `cuda` where there is no GPU that torch can use."""
     if device == "cuda" and not torch.cuda.is_available():
         raise OperatorError(
-            "model.device", device, "torch sees no GPU", 'install a driver, or set it to "auto" or "cpu"'
+            "models.device", device, "torch sees no GPU", 'install a driver, or set it to "auto" or "cpu"'
         )
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

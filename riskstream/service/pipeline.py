@@ -19,9 +19,11 @@ from riskstream.core import codec
 from riskstream.core.entities import Matcher
 from riskstream.core.errors import InternalError
 from riskstream.core.feeds import Decoder
+from riskstream.core.labels import Why
 from riskstream.core.ports import Scorer
 from riskstream.core.recent import Recent
-from riskstream.core.records import MARKET, Document, Mention, Message, Prediction, Reason, Rejected, Signal
+from riskstream.core.records import MARKET, Document, Mention, Message, Output, Prediction, Reason, Rejected, Signal
+from riskstream.core.reviews import ReviewPolicy, review, why
 from riskstream.telemetry.events import Outcome
 
 DUPLICATES_REMEMBERED = 100_000
@@ -112,3 +114,16 @@ def assemble(
             return Rejected(prepared.message.position, Reason.MODEL_ERROR, detail)
         signals.append(codec.signal(prepared.document, mention, prediction, scorer.labels, scorer.name, scored_ms))
     return tuple(signals)
+
+
+def reviews_of(
+    document: Document | Rejected, signals: Sequence[Signal], policy: ReviewPolicy, topic: str
+) -> list[tuple[Why, Output]]:
+    """The records that ask for labels of these signals, each with why."""
+    asked: list[tuple[Why, Output]] = []
+    for signal in signals:
+        chosen = why(signal.signal_id, signal.risk_score, policy)
+        if chosen is not None and isinstance(document, Document):
+            record = msgspec.json.encode(review(document, signal, chosen, policy))
+            asked.append((chosen.why, Output(topic, signal.signal_id.encode(), record)))
+    return asked

@@ -20,6 +20,7 @@ from riskstream.core import codec
 from riskstream.core.batching import Batcher, BatchLimits
 from riskstream.core.deadletter import dead_letter
 from riskstream.core.errors import InternalError
+from riskstream.core.labels import Why
 from riskstream.core.ports import Scorer
 from riskstream.core.records import (
     Batch,
@@ -34,9 +35,10 @@ from riskstream.core.records import (
     Signal,
     Ticket,
 )
+from riskstream.core.reviews import ReviewPolicy
 from riskstream.scoring.worker import Worker
 from riskstream.service.lanes import Done, Finish, Restored
-from riskstream.service.pipeline import Prepared, Preparer, assemble
+from riskstream.service.pipeline import Prepared, Preparer, assemble, reviews_of
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.events import (
     BatchBisected,
@@ -60,6 +62,7 @@ class ScoreTopics(msgspec.Struct, frozen=True):
     signals: str
     dead_letters: str
     dead_letter_bytes_max: int
+    reviews: str = ""
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -71,6 +74,7 @@ class Fact(msgspec.Struct, frozen=True):
     signals: int = 0
     late: int = 0
     entities_dropped: int = 0
+    reviews: tuple[Why, ...] = ()
 
 
 class _Pending:
@@ -95,11 +99,12 @@ class ScoreProcessor:
         limits: BatchLimits,
         topics: ScoreTopics,
         *,
+        reviews: ReviewPolicy | None = None,
         telemetry: Telemetry,
         now_ms: Callable[[], int],
     ) -> None:
         self._preparer, self._scorer, self._worker, self._topics = preparer, scorer, worker, topics
-        self._telemetry, self._now_ms = telemetry, now_ms
+        self._reviews, self._telemetry, self._now_ms = reviews, telemetry, now_ms
         self._batcher = Batcher(limits)
         self._waiting: deque[tuple[Ticket, Message, Finish]] = deque()
         self._pending: dict[Ticket, _Pending] = {}
@@ -144,7 +149,8 @@ class ScoreProcessor:
             self._telemetry.emit(DocumentsDecided(feed, outcomes, reasons))
             if signals := sum(fact.signals for fact in mine):
                 dropped = sum(fact.entities_dropped for fact in mine)
-                self._telemetry.emit(SignalsPublished(feed, signals, dropped))
+                reviews = Counter(why for fact in mine for why in fact.reviews)
+                self._telemetry.emit(SignalsPublished(feed, signals, dropped, reviews))
             if late := sum(fact.late for fact in mine):
                 self._telemetry.emit(LateSignals(feed, late))
 
@@ -249,8 +255,10 @@ class ScoreProcessor:
         document = prepared.document
         since_ms = document.event_ms if isinstance(document, Document) else prepared.message.timestamp_ms
         late = sum(signal.late for signal in signals)
-        fact = Fact(prepared.feed, prepared.outcome, None, len(signals), late, prepared.entities_dropped)
-        return Done(tuple(self._output(signal) for signal in signals), since_ms, "", (fact,))
+        asked = [] if self._reviews is None else reviews_of(document, signals, self._reviews, self._topics.reviews)
+        whys, reviews = tuple(why for why, _ in asked), [output for _, output in asked]
+        fact = Fact(prepared.feed, prepared.outcome, None, len(signals), late, prepared.entities_dropped, whys)
+        return Done((*(self._output(signal) for signal in signals), *reviews), since_ms, "", (fact,))
 
     def _unscored(self, prepared: Prepared) -> Done:
         if isinstance(prepared.document, Rejected):

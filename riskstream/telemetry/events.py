@@ -18,6 +18,7 @@ from typing import Literal
 
 import msgspec
 
+from riskstream.core.labels import Why
 from riskstream.core.records import AlertReason, AlertState, Reason, Severity
 
 Outcome = Literal["scored", "rejected", "unwatched", "duplicate", "shed"]
@@ -71,11 +72,13 @@ class BatchBisected(msgspec.Struct, frozen=True):
 
 
 class SignalsPublished(msgspec.Struct, frozen=True):
-    """Signals of a feed were committed. `entities_dropped` mentions were beyond `entities_per_document_max`."""
+    """Signals of a feed were committed. `entities_dropped` mentions were beyond `entities_per_document_max`; `reviews`
+    are the pairs that were asked to be labelled, by why."""
 
     feed: str
     count: int
     entities_dropped: int = 0
+    reviews: Mapping[Why, int] = {}
 
 
 class LateSignals(msgspec.Struct, frozen=True):

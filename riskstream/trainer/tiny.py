@@ -19,7 +19,7 @@ from transformers import BertConfig
 from riskstream.core.records import Labels
 from riskstream.scoring.heads import RiskNet
 from riskstream.scoring.manifest import Manifest, Platt, Thresholds
-from riskstream.trainer.fit import head_sizes
+from riskstream.trainer.network import head_sizes
 from riskstream.trainer.publish import write_version
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")

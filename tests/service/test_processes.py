@@ -51,6 +51,8 @@ bootstrap_servers = "{self.bootstrap}"
 signals = "{self.signals}"
 alerts = "{self.alerts}"
 dead_letters = "{self.dead}"
+reviews = "{self.app}.reviews"
+labels = "{self.app}.labels"
 partitions = 3
 replication = 1
 [[feed]]
@@ -58,7 +60,7 @@ name = "demo"
 topic = "{self.feed}"
 start = "earliest"
 partitions = 2
-[model]
+[models]
 name = "models/tiny/1"
 [watch]
 watchlist = "config/watchlists/three-days.csv"
