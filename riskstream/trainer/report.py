@@ -19,18 +19,18 @@ HEADLINES = {
 
 def markdown(report: Mapping[str, Any]) -> str:
     """The whole report."""
-    parts = [f"# {report['model']}, measured on `{report['split']}`\n", goals_table(report["goals"])]
+    parts = [f"# {report['model']}, measured on `{report['split']}`\n\n", goals_table(report["goals"])]
     if "against" in report:
-        parts += [f"\n## Against {report['against']['old']}\n", changes_table(report["against"]["changes"])]
+        parts += [f"\n## Against {report['against']['old']}\n\n", changes_table(report["against"]["changes"])]
     if report.get("slices"):
-        parts += ["\n## Classes, on all rows\n", classes_table(report["slices"]["all"])]
-        parts += ["\n## Risk score at a rate of alerts, on all rows\n", rates_table(report["slices"]["all"])]
+        parts += ["\n## Classes, on all rows\n\n", classes_table(report["slices"]["all"])]
+        parts += ["\n## Risk score at a rate of alerts, on all rows\n\n", rates_table(report["slices"]["all"])]
     if report.get("plots"):
-        parts += ["\n## Pictures, on all rows\n", *(f"![{name}]({name})\n" for name in report["plots"])]
+        parts += ["\n## Pictures, on all rows\n\n", *(f"![{name}]({name})\n" for name in report["plots"])]
     if report.get("bias"):
-        parts += ["\n## What it must not depend on\n", bias_tables(report["bias"])]
+        parts += ["\n## What it must not depend on\n\n", bias_tables(report["bias"])]
     if report.get("slices"):
-        parts += ["\n## Slices\n", slices_table(report["slices"])]
+        parts += ["\n## Slices\n\n", slices_table(report["slices"])]
     return "".join(parts)
 
 
