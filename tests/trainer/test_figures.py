@@ -78,9 +78,7 @@ def test_calibration_finds_what_was_hidden() -> None:
 def test_a_calibration_covers_every_head() -> None:
     labels = Labels(("a", "b", "c"), ("none", "watch", "material", "severe"), ("credit", "legal"))
     rng = np.random.default_rng(1)
-    examples = [
-        Example(str(n), "", "en", "s", "", "valid", ("x",), 1.0, 1, n % 3, n % 4, (n % 2,), None) for n in range(80)
-    ]
+    examples = [Example(str(n), "", "en", "s", "", "valid", ("x",), 1.0, 1, n % 3, n % 4, (n % 2,), None) for n in range(80)]
     logits = {head: rng.normal(size=(80, size)) for head, size in (("sentiment", 3), ("severity", 4), ("risk", 2))}
     found = calibrate(logits, examples, labels)
     assert set(found.temperatures) == set(logits)
