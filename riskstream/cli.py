@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ import click
 import uvloop
 
 from riskstream import __version__
+from riskstream.cli_data import data
 from riskstream.cli_models import CONFIG, evaluate, models, train
 from riskstream.core.errors import OperatorError
 from riskstream.settings import Settings, load
@@ -255,6 +257,26 @@ def doctor(config: Path | None) -> int:
     return run_async(examine(config))
 
 
+@cli.command()
+@click.option("--once", is_flag=True, help="Do one round and end, as a CronJob wants it.")
+@CONFIG
+def trainer(once: bool, config: Path | None) -> int:
+    """The companion: learn from labels, publish a candidate, promote it if the gate lets it through."""
+    from riskstream.service.companion import run_once
+
+    if not once:
+        raise OperatorError(
+            "trainer", "", "it does one round at a time", "run `riskstream trainer --once` on a schedule"
+        )
+    settings = read_settings(config)
+
+    async def work() -> None:
+        click.echo(json.dumps(await run_once(settings), ensure_ascii=False))
+
+    return run_async(work())
+
+
 cli.add_command(train)
 cli.add_command(evaluate)
 cli.add_command(models)
+cli.add_command(data)

@@ -15,13 +15,27 @@ CONFIG = click.option("--config", "config", type=click.Path(path_type=Path), hel
 
 @click.command()
 @click.option("--config", "config", required=True, type=click.Path(path_type=Path), help="config/train/<name>.toml")
-def train(config: Path) -> int:
-    """Fine-tune a model as a configuration says; the last line is JSON."""
+@click.option(
+    "--search", "trials", type=click.IntRange(1, 1000), help="Publish nothing: try so many settings of [fit]."
+)
+def train(config: Path, trials: int | None) -> int:
+    """Fine-tune a model as a configuration says; the last line is JSON.
+
+    A run that was killed goes on from its last checkpoint. Several GPUs:
+    torchrun --nproc-per-node N -m riskstream train --config ….
+    """
     from riskstream.telemetry.logs import configure_logging
-    from riskstream.trainer.run import train as run_training
 
     configure_logging("INFO", None)
-    click.echo(json.dumps(run_training(config)))
+    if trials:
+        from riskstream.trainer.search import search
+
+        click.echo(json.dumps(search(config, trials)))
+        return 0
+    from riskstream.trainer.run import train as run_training
+
+    if found := run_training(config):
+        click.echo(json.dumps(found))
     return 0
 
 

@@ -18,7 +18,20 @@ from pydantic import AfterValidator, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from riskstream.core.errors import OperatorError
-from riskstream.sections import Batching, DeadLetters, Feed, Http, Kafka, Log, Models, Stages, Topics, Watch
+from riskstream.sections import (
+    Batching,
+    DeadLetters,
+    Feed,
+    Http,
+    Kafka,
+    Log,
+    Models,
+    Reviews,
+    Stages,
+    Topics,
+    Trainer,
+    Watch,
+)
 
 ENV_PREFIX = "RISKSTREAM_"
 DEFAULT_FILE = Path("config/riskstream.toml")
@@ -51,6 +64,8 @@ class Settings(BaseSettings):
     stages: Stages = Stages()
     watch: Watch = Watch()
     dead_letters: DeadLetters = DeadLetters()
+    reviews: Reviews = Reviews()
+    trainer: Trainer = Trainer()
     http: Http = Http()
     log: Log = Log()
 
@@ -83,12 +98,15 @@ class Settings(BaseSettings):
             ("dead_letters.bytes_max", self.dead_letters.bytes_max),
             ("kafka.message_bytes_max", k.message_bytes_max),
         )
+        _rising(
+            ("reviews.text_bytes_max", self.reviews.text_bytes_max),
+            ("kafka.message_bytes_max", k.message_bytes_max),
+        )
         topics = [feed.topic for feed in self.feed]
         topics += [self.topics.signals, self.topics.alerts, self.topics.dead_letters]
+        topics += [self.topics.reviews, self.topics.labels]
         if twice := sorted({topic for topic in topics if topics.count(topic) > 1}):
-            raise ValueError(
-                f"the topic {twice[0]!r} is named twice; feeds, signals, alerts and dead letters are apart"
-            )
+            raise ValueError(f"the topic {twice[0]!r} is named twice; feeds and each topic of ours are apart")
         names = [feed.name for feed in self.feed]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two [[feed]] tables have the name {twice[0]!r}; give each its own")

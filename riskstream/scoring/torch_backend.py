@@ -45,7 +45,7 @@ class TorchScorer:
         self.backend = f"torch {device.type} {dtype}"
         self.manifest = manifest
         self.device = device
-        self._net, self._tokenizer, self._mixed = net, tokenizer, dtype == "bfloat16"
+        self.net, self._tokenizer, self._mixed = net, tokenizer, dtype == "bfloat16"
 
     @classmethod
     def load(
@@ -82,7 +82,7 @@ class TorchScorer:
         """Raw outputs per head, float64 (texts × labels), of rows of token ids that are run as one batch."""
         ids, mask = pad(list(rows), self.manifest.pad_id)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self._mixed):
-            found = self._net(ids.to(self.device), mask.to(self.device))
+            found = self.net(ids.to(self.device), mask.to(self.device))
             return {head: values.cpu().numpy().astype(np.float64) for head, values in found.items()}
 
 

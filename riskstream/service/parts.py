@@ -16,11 +16,12 @@ from riskstream.core.errors import OperatorError
 from riskstream.core.feeds import Decoder, FeedSpec
 from riskstream.core.ports import Scorer, Start, TopicInfo
 from riskstream.core.records import Watched
+from riskstream.core.reviews import ReviewPolicy
 from riskstream.core.rulefile import check_labels, parse_rules
 from riskstream.core.rules import RuleSet
 from riskstream.core.watchlist import parse_watchlist, watchlist_hash
 from riskstream.kafka.config import KafkaConfig
-from riskstream.sections import Batching, Feed, Kafka, Models
+from riskstream.sections import Batching, Feed, Kafka, Models, Reviews
 from riskstream.service.pipeline import Preparer
 from riskstream.settings import Settings, read_secret
 from riskstream.telemetry.events import ConfigKind
@@ -130,6 +131,12 @@ def batch_limits(section: Batching) -> BatchLimits:
     )
 
 
+def review_policy(section: Reviews) -> ReviewPolicy | None:
+    """Which pairs are asked to be labelled; None: none."""
+    policy = ReviewPolicy(section.random_share, section.unsure_band, section.unsure_share, section.text_bytes_max)
+    return policy if section.enabled else None
+
+
 def kafka_config(section: Kafka, client_id: str) -> KafkaConfig:
     """The connection's configuration, with the secret read from its file."""
     return KafkaConfig(
@@ -156,11 +163,14 @@ def topics_of(settings: Settings) -> list[TopicInfo]:
     appended = {**durable, "message.timestamp.type": "LogAppendTime"}
     signals = {**appended, "retention.ms": str(t.signals_retention_d * DAY_MS)}
     alerts = {**appended, "cleanup.policy": "compact"}
+    reviews = {**appended, "retention.ms": str(t.reviews_retention_d * DAY_MS)}
     return [
         *(TopicInfo(feed.topic, feed.partitions, t.replication, appended) for feed in settings.feed),
         TopicInfo(t.signals, t.partitions, t.replication, signals),
         TopicInfo(t.alerts, t.partitions, t.replication, alerts),
         TopicInfo(t.dead_letters, 1, t.replication, appended),
+        TopicInfo(t.reviews, 1, t.replication, reviews),
+        TopicInfo(t.labels, 1, t.replication, {**appended, "retention.ms": "-1"}),
     ]
 
 
@@ -181,8 +191,9 @@ def check_append_times(there: Mapping[str, TopicInfo], names: Iterable[str]) -> 
 def topics_used(settings: Settings, stages: Collection[str]) -> list[str]:
     """The names of the topics that these stages read or write."""
     t = settings.topics
+    reviews = [t.reviews] if settings.reviews.enabled else []
     names = {
-        "score": [*(feed.topic for feed in settings.feed), t.signals, t.dead_letters],
+        "score": [*(feed.topic for feed in settings.feed), t.signals, t.dead_letters, *reviews],
         "watch": [t.signals, t.alerts, t.dead_letters],
         "serve": [t.alerts],
     }

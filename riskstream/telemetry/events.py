@@ -18,6 +18,7 @@ from typing import Literal
 
 import msgspec
 
+from riskstream.core.labels import Why
 from riskstream.core.records import AlertReason, AlertState, Reason, Severity
 
 Outcome = Literal["scored", "rejected", "unwatched", "duplicate", "shed"]
@@ -28,6 +29,11 @@ LANE_STATES: tuple[LaneState, ...] = ("opening", "restoring", "ready", "draining
 """`stopped`: reading cannot go on and a person must act. `closed`: the partition is no longer ours."""
 
 HeldReason = Literal["cooldown", "limit", "silenced", "inhibited", "quiet_hours", "warm_up"]
+
+Refusal = Literal["hash", "labels", "golden", "load", "missing", "registry"]
+REFUSALS: tuple[Refusal, ...] = ("hash", "labels", "golden", "load", "missing", "registry")
+"""Why a model version was not taken: a file is not the published one; a rule's label is not among its labels; it does
+not score its golden pairs as at its publication; it cannot be loaded; the alias means nothing; no answer."""
 
 ConfigKind = Literal["settings", "rules", "watchlist"]
 
@@ -71,11 +77,13 @@ class BatchBisected(msgspec.Struct, frozen=True):
 
 
 class SignalsPublished(msgspec.Struct, frozen=True):
-    """Signals of a feed were committed. `entities_dropped` mentions were beyond `entities_per_document_max`."""
+    """Signals of a feed were committed. `entities_dropped` mentions were beyond `entities_per_document_max`; `reviews`
+    are the pairs that were asked to be labelled, by why."""
 
     feed: str
     count: int
     entities_dropped: int = 0
+    reviews: Mapping[Why, int] = {}
 
 
 class LateSignals(msgspec.Struct, frozen=True):
@@ -214,19 +222,23 @@ class SinkFailed(msgspec.Struct, frozen=True):
 
 
 class ModelLoaded(msgspec.Struct, frozen=True):
-    """A model version answers from now on. `previous` is empty at the start, else the version that it replaced."""
+    """A model version answers from now on. `previous` is empty at the start, else the version that it replaced.
+
+    `unchecked`: it has no golden pairs, so nothing tells whether it scores here as it did when it was published.
+    """
 
     model: str
     backend: str
     seconds: float
     previous: str = ""
+    unchecked: bool = False
 
 
 class ModelRefused(msgspec.Struct, frozen=True):
-    """A version was not taken; the one that runs goes on. `reason` is one of the registry's closed set."""
+    """A version was not taken; the one that runs goes on."""
 
     model: str
-    reason: str
+    reason: Refusal
     detail: str
 
 

@@ -19,6 +19,7 @@ from typing import assert_never
 import prometheus_client as prom
 from prometheus_client.exposition import choose_encoder
 
+from riskstream.core.labels import WHYS
 from riskstream.core.records import Partition, Reason, Severity
 from riskstream.telemetry import events as ev
 
@@ -63,6 +64,7 @@ class Metrics:
         self.rejected = self._counter("rejected", "Messages that could not be scored, by why", "feed", "reason")
         self.signals = self._counter("signals", "Signals committed", "feed")
         self.entities_dropped = self._counter("entities_dropped", "Mentions beyond the limit of a document", "feed")
+        self.reviews = self._counter("reviews", "Scored pairs that were asked to be labelled, by why", "why")
         self.late = self._counter("late", "Signals older than age_max_s, kept out of windows", "feed")
         self.cache_hits = self._counter("cache_hits", "Pairs answered without the model")
         self.queue = self._histogram("queue_seconds", "What a batch's oldest pair waited before the model", _WAIT_S)
@@ -103,6 +105,10 @@ class Metrics:
         self.score_drift = self._gauge("score_drift", "Distance of a head's scores from those at training", "head")
 
     def _fill_closed_sets(self, feeds: Sequence[str], sinks: Sequence[str]) -> None:
+        for why in WHYS:
+            self.reviews.labels(why)
+        for refusal in ev.REFUSALS:
+            self.model_refused.labels(refusal)
         for feed in feeds:
             self.signals.labels(feed)
             self.late.labels(feed)
@@ -150,8 +156,10 @@ class Metrics:
                     self.documents.labels(feed, outcome).inc(count)
                 for reason, count in rejected.items():
                     self.rejected.labels(feed, reason).inc(count)
-            case ev.SignalsPublished(feed=feed, count=count, entities_dropped=dropped):
+            case ev.SignalsPublished(feed=feed, count=count, entities_dropped=dropped, reviews=reviews):
                 self.signals.labels(feed).inc(count)
+                for why, asked in reviews.items():
+                    self.reviews.labels(why).inc(asked)
                 self.entities_dropped.labels(feed).inc(dropped)
             case ev.LateSignals(feed=feed, count=count):
                 self.late.labels(feed).inc(count)

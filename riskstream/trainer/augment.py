@@ -10,12 +10,17 @@ import random
 import re
 from collections.abc import Sequence
 
+import msgspec
+
 from riskstream.trainer.config import AugmentConfig
 from riskstream.trainer.data import Example
 
 CASHTAG = re.compile(r"\$[A-Za-z]{1,5}\b")
 NAME_MIN = 2
 """Shorter names are not swapped: a single letter or character may stand inside another word."""
+JOINED_CHARS_MAX = 220
+"""Longer texts are not joined to others: the pair would be cut."""
+JOINERS = {"zh": ("；", "。", "，而", "\n", " "), "": ("; ", ". ", ", while ", " | ", "\n", " - ")}
 
 
 class Augmenter:
@@ -24,10 +29,12 @@ class Augmenter:
     def __init__(self, config: AugmentConfig, examples: Sequence[Example]) -> None:
         self._config = config
         self._names: dict[str, list[str]] = {}
+        self._partners: dict[str, list[Example]] = {}
         for lang in sorted({example.lang for example in examples}):
             self._names[lang] = sorted(
                 {example.entity for example in examples if example.lang == lang and example.entity}
             )
+            self._partners[lang] = [example for example in examples if example.lang == lang and joinable(example)]
 
     def pair(self, example: Example, rng: random.Random) -> tuple[str, str]:
         """The (entity, text) to ask this time."""
@@ -38,6 +45,8 @@ class Augmenter:
             return "", text
         if rng.random() < self._config.swap:
             entity, text = self._renamed(example, rng)
+        if joinable(example) and rng.random() < self._config.join:
+            text = self._joined(entity, text, example, rng)
         if rng.random() < self._config.case:
             entity = entity.lower() if entity != entity.lower() else entity.upper()
         return entity, text
@@ -58,3 +67,33 @@ class Augmenter:
         if other in text or entity in other:
             return entity, text
         return other, text.replace(entity, other)
+
+    def _joined(self, entity: str, text: str, example: Example, rng: random.Random) -> str:
+        """The text beside another about somebody else, so that only the entity tells which of the two is asked."""
+        partners = self._partners[example.lang]
+        other = rng.choice(partners)
+        if other.text == example.text or other.entity in text or entity in other.text:
+            return text
+        joiner = rng.choice(JOINERS.get(example.lang, JOINERS[""]))
+        first, second = (text, other.text) if rng.random() < 0.5 else (other.text, text)
+        return first.rstrip(".。;；") + joiner + second
+
+
+def joinable(example: Example) -> bool:
+    """Whether a text may stand beside another: short, and about one entity that it names."""
+    return len(example.entity) > 0 and example.entity in example.text and len(example.text) <= JOINED_CHARS_MAX
+
+
+def contrasting(examples: Sequence[Example], factor: float) -> list[Example]:
+    """The examples, with those drawn `factor` times as often whose text has another label for another entity."""
+    answers: dict[str, set[tuple[int | None, int | None]]] = {}
+    for example in examples:
+        if example.entity:
+            answers.setdefault(example.text, set()).add((example.sentiment, example.severity))
+    opposed = {text for text, found in answers.items() if len(found) > 1}
+    return [
+        msgspec.structs.replace(example, repeat=example.repeat * factor)
+        if example.entity and example.text in opposed
+        else example
+        for example in examples
+    ]

@@ -15,7 +15,7 @@ news stands for it: `sentiment`, `severity`, kinds of `risk`, `topic`, and `risk
 `material` or `severe`, which is what a risk desk would want today.
 
 Made from `{parent}` by `riskstream train --config config/train/finrisk.toml`, {steps} steps
-({epochs:.2f} passes over the mix, {minutes:.0f} minutes on a CPU). {code}.
+({epochs:.2f} passes over the mix, {minutes:.0f} minutes on {device}). {code}.
 
 ## What it was taught with
 
@@ -30,6 +30,7 @@ Training saw the rows of split `train` alone; temperatures, the risk score and a
 | tweets: sentiment, topic | Twitter Financial News Sentiment and Topic (zeroshot) | MIT |
 | headlines: sentiment per entity | SEntFiN 1.0 (Sinha, Kedas, Kumar, Malo) | MIT |
 | severity and risk of real headlines and tweets | rows of the above, labelled for this project | MIT |
+| sentences of annual reports, Chinese: an auxiliary head that is not shipped | MCRLS | CC BY 4.0 |
 | written examples and passages, English and Chinese | written for this project; names are invented | Apache-2.0 |
 
 The weights are offered under Apache-2.0. The licences of tweet and headline sets cover labels and compilation; the
@@ -69,6 +70,7 @@ def card(config: TrainConfig, manifest: Manifest, fit: Mapping[str, Any]) -> str
         steps=fit["steps"],
         epochs=fit["epochs"],
         minutes=fit["seconds"] / 60,
+        device="two CPU cores that other work shared" if fit["device"] == "cpu" else fit["device"],
         code=manifest.code or "Written by riskstream",
         files=files,
     )

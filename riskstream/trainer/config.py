@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -10,17 +11,37 @@ from riskstream.core.errors import OperatorError
 
 
 class DataFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One labelled file, relative to `data.root`, and how often its training rows come in an epoch (0.5: half)."""
+    """One labelled file, relative to `data.root`, and how often its training rows come in an epoch (0.5: half).
+
+    `source` and `licence` are for the data card: who made it, and what may be done with it.
+    """
 
     path: str
     repeat: float = 1.0
+    source: str = ""
+    licence: str = ""
+
+
+class SplitShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What of the texts without a `split` is measured on; the rest is trained on."""
+
+    valid: float = 0.1
+    test: float = 0.1
 
 
 class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the rows are."""
+    """Where the rows are, and which of them are kept from training.
+
+    `near_duplicates`: a training row is dropped whose text shares at least this much (Jaccard, of pieces of a word's
+    length) with one of another split; lower drops more; 0 looks for none, and refuses a text that stands on both sides.
+    `second_reader`: the same rows labelled again, for the agreement in the data card.
+    """
 
     root: str
     files: tuple[DataFile, ...]
+    near_duplicates: float = 0.0
+    split: SplitShares = SplitShares()
+    second_reader: str = ""
 
 
 class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,7 +54,11 @@ class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The base encoder, and how the version is named."""
+    """The base, what is left of it, and how the version is named.
+
+    `keep_layers` are the layers that stay, by number, in order (empty: all). `vocabulary_min` drops word pieces that
+    occur less often in the training texts (0: none).
+    """
 
     base: str
     name: str
@@ -42,10 +67,12 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens_max: int = 256
     freeze_embeddings: bool = True
     freeze_layers: int = 0
+    keep_layers: tuple[int, ...] = ()
+    vocabulary_min: int = 0
 
 
 class FitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How it is trained."""
+    """How it is trained. Shares are 0 to 1; every key is explained in `config/train/finrisk.toml`."""
 
     seed: int
     epochs: float
@@ -57,24 +84,89 @@ class FitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight_decay: float
     warmup_share: float
     clip_norm: float
-    attention_dropout: float
-    threads: int
-    bfloat16: bool
     order_weight: float
     positive_weight_max: float
     label_smoothing: float
     head_weights: dict[str, float]
-    checkpoint_minutes: float
+    schedule: Literal["linear", "cosine"] = "linear"
+    layer_decay: float = 1.0
+    accumulation: int = 1
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    gradient_checkpointing: bool = False
+    attention: Literal["eager", "sdpa"] = "eager"
+    hidden_dropout: float = 0.1
+    head_dropout: float = 0.1
+    attention_dropout: float = 0.0
+    focal_gamma: float = 0.0
+    threads: int = 2
+    average_decay: float = 0.0
+    adversarial_norm: float = 0.0
+    seeds: tuple[int, ...] = ()
+    evaluations: int = 0
+    patience: int = 3
+    metric: str = "severity.kappa"
+    checkpoint_minutes: float = 10.0
+    report_to: tuple[str, ...] = ()
     start: str = ""
 
 
+class LoraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Low-rank adapters in place of full fine-tuning; rank 0 is off. `targets` end the names of linear layers."""
+
+    rank: int = 0
+    alpha: int = 16
+    dropout: float = 0.05
+    targets: tuple[str, ...] = ("query", "key", "value", "dense")
+
+
+class DistilConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Learning from a finished version too. `weight` is its share of the loss; `heads` are those that it teaches."""
+
+    teacher: str = ""
+    heads: tuple[str, ...] = ("sentiment", "severity", "risk", "topic")
+    weight: float = 0.5
+    temperature: float = 2.0
+
+
+class AuxiliaryHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A head that helps to train the encoder and is left out of the version: a single label a row."""
+
+    name: str
+    labels: tuple[str, ...]
+    weight: float = 0.3
+
+
+class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `train --search N` tries: a key of `fit`, and the lowest and highest value, searched on a log scale."""
+
+    ranges: dict[str, tuple[float, float]] = {}
+    minutes_max: float = 5.0
+
+
 class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Shares of training rows that are altered each time they are drawn (0 to 1)."""
+    """Shares of training rows that are altered each time they are drawn (0 to 1); `contrast` is a factor."""
 
     blank: float
     swap: float
     case: float
     cashtag: float
+    join: float = 0.0
+    contrast: float = 1.0
+
+
+class RewriteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Shares of training texts that are written otherwise each time they are drawn (0 to 1; 0: never).
+
+    `synonyms`: words are replaced by others of the lexicon. `typos`: letters are swapped, dropped or doubled.
+    `dressing`: another case, other marks, another width. `rename`: the entity becomes one of `watchlists`. More makes a
+    model less bound to wording, and slower to learn it.
+    """
+
+    synonyms: float = 0.0
+    typos: float = 0.0
+    dressing: float = 0.0
+    rename: float = 0.0
+    watchlists: tuple[str, ...] = ()
 
 
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +177,10 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: ModelConfig
     fit: FitConfig
     augment: AugmentConfig
+    lora: LoraConfig = LoraConfig()
+    distil: DistilConfig = DistilConfig()
+    search: SearchConfig = SearchConfig()
+    auxiliary: tuple[AuxiliaryHead, ...] = ()
     cache: str = ".cache/train"
     models: str = "models"
 

@@ -1,43 +1,51 @@
-"""Fine-tunes the four heads and the encoder under them.
+"""Fine-tunes the heads and the encoder under them.
 
-    base encoder + examples ──► batches ──► masked losses ──► AdamW ──► checkpoint (net.safetensors, fit.json)
+    base + examples ──► RiskTrainer ──► net.safetensors, fit.json          one run
+                        once a seed ──► mean of their weights              several (`fit.seeds`)
 
-The learning rate follows progress, the further of steps done and time spent, so that a run ends with a learning rate
-of zero on a slow machine too. Nothing here looks at `valid` or `test`: calibration, thresholds and figures come after.
+Rule 1. Only training rows are fitted. With `fit.evaluations`, `valid` is looked at to stop early; `test` never is.
+Rule 2. A run that was killed goes on from its last checkpoint, if its config is the same; see `resumable`.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 import logging
-import random
-import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
 
 import msgspec
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig
+from torch import Tensor
+from transformers import TrainingArguments
 
-from riskstream.core.errors import OperatorError
 from riskstream.core.records import Labels
-from riskstream.scoring.heads import Pooling, RiskNet, pad
+from riskstream.scoring.heads import RiskNet
 from riskstream.scoring.tokenizer import PairTokenizer
+from riskstream.trainer import network
 from riskstream.trainer.augment import Augmenter
-from riskstream.trainer.batches import drawn, epoch_batches
-from riskstream.trainer.config import FitConfig, ModelConfig, TrainConfig
+from riskstream.trainer.batches import Batches, Share
+from riskstream.trainer.callbacks import LINE_STEPS, Averaging, BestKept, Clock, Progress
+from riskstream.trainer.config import TrainConfig
 from riskstream.trainer.data import Example
-from riskstream.trainer.loss import Losses
+from riskstream.trainer.distil import Teacher
+from riskstream.trainer.draft import draft_scorer
+from riskstream.trainer.evaluate import measure_slice, run
+from riskstream.trainer.loop import RiskTrainer
+from riskstream.trainer.loss import Losses, Targets
+from riskstream.trainer.prune import cut_base
 
 log = logging.getLogger(__name__)
-NET, REPORT = "net.safetensors", "fit.json"
+NET, REPORT, FINGERPRINT = "net.safetensors", "fit.json", "config.sha256"
+CHECKPOINTS_MAX = 2
 
 
 class FitReport(msgspec.Struct, frozen=True):
-    """What a run did. `padding` is the share of tokens that were padding."""
+    """What a run did. `padding` is the share of tokens that were padding; seconds and tokens are of this process."""
 
     steps: int
     epochs: float
@@ -46,185 +54,200 @@ class FitReport(msgspec.Struct, frozen=True):
     padding: float
     loss: float
     finished: bool
+    base: str
+    device: str
 
 
-def head_sizes(labels: Labels) -> dict[str, int]:
-    """The outputs of each head."""
-    return {
-        "sentiment": len(labels.sentiment),
-        "severity": len(labels.severity),
-        "risk": len(labels.risk),
-        "topic": len(labels.topic),
-    }
-
-
-def base_net(base: Path, labels: Labels, pooling: Pooling, attention_dropout: float) -> RiskNet:
-    """The base encoder with fresh heads, in float32. Raises OperatorError where the base is missing or unfit."""
-    weights = base / "model.safetensors"
-    if not weights.is_file():
-        raise OperatorError(
-            "model.base", str(base), "there is no model.safetensors in it", "give an encoder's directory"
-        )
-    shape = AutoConfig.from_pretrained(base)
-    shape.attention_probs_dropout_prob = attention_dropout
-    net = RiskNet(shape, head_sizes(labels), pooling)
-    state = {name: tensor.float() for name, tensor in load_file(weights).items() if not name.startswith("pooler.")}
-    missing, unexpected = net.encoder.load_state_dict(state, strict=False)
-    lacking = [name for name in missing if not name.endswith("position_ids")]
-    if lacking or unexpected:
-        raise OperatorError(
-            "model.base", str(base), f"weights do not fit: {lacking[:3]} {unexpected[:3]}", "check config.json"
-        )
-    return net
-
-
-def fit(config: TrainConfig, labels: Labels, examples: Sequence[Example], out: Path) -> FitReport:
-    """Train on `examples` and leave the network in `out`. The caller passes training rows only."""
+def fit(
+    config: TrainConfig, labels: Labels, train: Sequence[Example], valid: Sequence[Example], out: Path
+) -> FitReport:
+    """Train on `train` and leave the merged weights in `out`/net.safetensors. Raises OperatorError for a bad base."""
     torch.set_num_threads(config.fit.threads)
-    torch.manual_seed(config.fit.seed)
-    rng = random.Random(config.fit.seed)  # noqa: S311 (not for secrets)
-    base = Path(config.model.base)
-    net = base_net(base, labels, cast("Pooling", config.model.pooling), config.fit.attention_dropout)
-    tokenizer = PairTokenizer.load(base / "tokenizer.json", config.fit.tokens_max)
-    if config.fit.start:
-        net.load_state_dict(load_file(config.fit.start))
-    freeze(net, config.model)
-    run = Run(config.fit, net, Losses(config.fit, examples, len(labels.risk)), pad_id(base), out)
-    run.steps_planned = planned_steps(examples, tokenizer, config.fit, rng)
-    augmenter = Augmenter(config.augment, examples)
     out.mkdir(parents=True, exist_ok=True)
-    while not run.done:
-        for batch in epoch_batches(examples, tokenizer, augmenter, config.fit.batch_tokens, rng):
-            run.step(batch.examples, batch.tokens)
-            if run.done:
-                break
-    return run.save(finished=True)
+    base = cut_base(config.model, (f"{e.entity} {e.text}" for e in train), out)
+    reports: list[FitReport] = []
+    states: list[dict[str, Tensor]] = []
+    for seed in config.fit.seeds or (config.fit.seed,):
+        folder = out / f"seed-{seed}" if config.fit.seeds else out
+        report, state = _one(config, labels, train, valid, base, folder, seed)
+        reports.append(report)
+        states.append(state)
+    mean = {
+        name: sum((s[name].double() for s in states[1:]), states[0][name].double()) / len(states) for name in states[0]
+    }
+    if is_main():
+        save_whole({name: tensor.to(states[0][name].dtype) for name, tensor in mean.items()}, out / NET)
+        (out / REPORT).write_bytes(msgspec.json.encode(reports[-1]))
+    return reports[-1]
 
 
-def freeze(net: RiskNet, config: ModelConfig) -> None:
-    """Leave the word embeddings, and with frozen layers all that lies below them, as the base has them."""
-    if config.freeze_embeddings:
-        net.encoder.get_input_embeddings().requires_grad_(False)
-    if config.freeze_layers:
-        net.encoder.embeddings.requires_grad_(False)
-        for layer in net.encoder.encoder.layer[: config.freeze_layers]:
-            layer.requires_grad_(False)
+def mean_of(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of several runs' weights, name by name; with one run, its weights as they are."""
+    first = states[0]
+    return {name: torch.stack([s[name].double() for s in states]).mean(dim=0).to(first[name].dtype) for name in first}
 
 
-def pad_id(base: Path) -> int:
-    """The id that fills a batch's rectangle."""
-    found = json.loads((base / "config.json").read_text()).get("pad_token_id")
-    return 0 if found is None else int(found)
+def is_main() -> bool:
+    """Whether this is the process that writes, of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
-def planned_steps(examples: Sequence[Example], tokenizer: PairTokenizer, config: FitConfig, rng: random.Random) -> int:
-    """How many batches `epochs` passes will take, from one draw without alterations."""
-    epoch = drawn(examples, rng)
-    lengths = [len(row) for row in tokenizer.encode([(e.entity, e.text) for e in epoch])]
-    return max(1, round(config.epochs * sum(lengths) * 1.04 / config.batch_tokens))
+def save_whole(state: dict[str, Tensor], path: Path) -> None:
+    """Write weights; a half-written file never has the name."""
+    part = path.with_name(path.name + ".part")
+    save_file(state, part)
+    part.replace(path)
 
 
-def rate(progress: float, warmup_share: float) -> float:
-    """The share of the peak learning rate at a progress of 0 to 1: linear up, then linear down to zero."""
-    if progress < warmup_share:
-        return progress / warmup_share
-    return max(0.0, (1.0 - progress) / (1.0 - warmup_share))
+def _one(
+    config: TrainConfig,
+    labels: Labels,
+    train: Sequence[Example],
+    valid: Sequence[Example],
+    base: Path,
+    out: Path,
+    seed: int,
+) -> tuple[FitReport, dict[str, Tensor]]:
+    """One run from the base, or from where it was killed."""
+    settings = config.fit
+    torch.manual_seed(config.fit.seed)
+    net = network.base_net(config, labels, base)
+    if settings.start:
+        network.load_start(net, Path(settings.start))
+    network.freeze(net, config)
+    if config.lora.rank:
+        network.adapt(net, config.lora)
+    batches = Batches(
+        train,
+        PairTokenizer.load(base / "tokenizer.json", settings.tokens_max),
+        Augmenter(config.augment, train),
+        Targets(len(labels.risk), config.auxiliary),
+        batch_tokens=settings.batch_tokens,
+        pad_id=network.pad_id(base),
+        seed=seed,
+    )
+    resumed = resumable(config, out)
+    clock = Clock(settings.minutes_max, settings.checkpoint_minutes)
+    averaging = Averaging(net, settings.average_decay, resumed) if settings.average_decay else None
+    progress = Progress(clock, net)
+    best = BestKept(settings.metric, settings.patience, averaging, net) if settings.evaluations else None
+    trainer = RiskTrainer(
+        net,
+        arguments(config, out, batches, seed),
+        batches,
+        Losses(settings, train, len(labels.risk), config.auxiliary),
+        settings,
+        clock=clock,
+        averaging=averaging,
+        teacher=Teacher(config.distil, labels, base / "tokenizer.json") if config.distil.teacher else None,
+        measure=measure_of(config, labels, base, valid) if settings.evaluations else None,
+        callbacks=[progress, *([best] if best else [])],
+    )
+    batches.share = Share(
+        trainer.args.process_index, trainer.args.world_size, done_steps(resumed) * settings.accumulation
+    )
+    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    if best is not None:
+        trainer.evaluate()
+    for kept in (averaging, best):
+        if kept is not None:
+            kept.put_into(net)
+    if is_main():
+        forget_checkpoints(out)
+    steps = trainer.state.global_step
+    report = FitReport(
+        steps=steps,
+        epochs=settings.epochs * steps / max(1, trainer.state.max_steps),
+        seconds=clock.seconds,
+        tokens=progress.tokens,
+        padding=1 - progress.tokens / max(1, progress.padded),
+        loss=progress.loss,
+        finished=True,
+        base=Path(config.model.base).name,
+        device=str(trainer.args.device),
+    )
+    return report, network.merged(net)
 
 
-class Run:
-    """The state of a training run: network, optimiser, and how far it is."""
-
-    def __init__(self, config: FitConfig, net: RiskNet, losses: Losses, pad_to: int, out: Path) -> None:
-        self._config, self._net, self._losses, self._pad_to, self._out = config, net, losses, pad_to, out
-        self._optimizer = optimizer(net, config)
-        self._peaks = [group["lr"] for group in self._optimizer.param_groups]
-        self.steps_planned = 1
-        self._steps = self._tokens = self._padded = 0
-        self._loss = 0.0
-        self._started = self._saved = time.monotonic()
-        net.train()
-
-    @property
-    def progress(self) -> float:
-        """0 to 1: the further of steps and time."""
-        minutes = (time.monotonic() - self._started) / 60
-        return min(1.0, max(self._steps / self.steps_planned, minutes / self._config.minutes_max))
-
-    @property
-    def done(self) -> bool:
-        """Whether steps or time are used up."""
-        return self.progress >= 1.0
-
-    def step(self, examples: Sequence[Example], tokens: list[tuple[int, ...]]) -> None:
-        """One update of the weights from one batch."""
-        share = rate(max(self.progress, 1e-4), self._config.warmup_share)
-        for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
-            group["lr"] = peak * share
-        ids, mask = pad(tokens, self._pad_to)
-        with autocast(self._config.bfloat16):
-            logits = self._net(ids, mask)
-        loss = self._losses.of(logits, examples)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._net.parameters(), self._config.clip_norm)
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
-        self._account(loss.item(), sum(len(row) for row in tokens), ids.numel())
-
-    def _account(self, loss: float, tokens: int, padded: int) -> None:
-        self._steps += 1
-        self._tokens += tokens
-        self._padded += padded
-        self._loss = loss if self._steps == 1 else 0.98 * self._loss + 0.02 * loss
-        now = time.monotonic()
-        if self._steps % 10 == 0:
-            speed = self._tokens / (now - self._started)
-            log.info(
-                "step %d of %d, progress %.3f, loss %.3f, %.0f tokens/s, padding %.3f",
-                self._steps, self.steps_planned, self.progress, self._loss, speed, 1 - self._tokens / self._padded,
-            )  # fmt: skip
-        if now - self._saved > self._config.checkpoint_minutes * 60:
-            self.save(finished=False)
-            self._saved = now
-
-    def save(self, *, finished: bool) -> FitReport:
-        """Write the checkpoint and its report; a half-written one never replaces a whole one."""
-        part = self._out / (NET + ".part")
-        save_file({name: tensor.contiguous() for name, tensor in self._net.state_dict().items()}, part)
-        part.replace(self._out / NET)
-        report = FitReport(
-            steps=self._steps,
-            epochs=self._config.epochs * self._steps / self.steps_planned,
-            seconds=time.monotonic() - self._started,
-            tokens=self._tokens,
-            padding=1 - self._tokens / max(1, self._padded),
-            loss=self._loss,
-            finished=finished,
-        )
-        (self._out / REPORT).write_bytes(msgspec.json.encode(report))
-        return report
+def arguments(config: TrainConfig, out: Path, batches: Batches, seed: int) -> TrainingArguments:
+    """The library's own settings, from ours."""
+    fit_config = config.fit
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    steps = max(1, batches.steps(fit_config.epochs) // (fit_config.accumulation * world))
+    arguments = TrainingArguments(
+        output_dir=str(out),
+        max_steps=steps,
+        gradient_accumulation_steps=fit_config.accumulation,
+        max_grad_norm=fit_config.clip_norm,
+        bf16=fit_config.precision == "bfloat16",
+        fp16=fit_config.precision == "float16",
+        seed=seed,
+        use_cpu=not torch.cuda.is_available(),
+        logging_steps=LINE_STEPS,
+        save_strategy="no",
+        save_total_limit=CHECKPOINTS_MAX,
+        eval_strategy="steps" if fit_config.evaluations else "no",
+        eval_steps=max(1, steps // fit_config.evaluations) if fit_config.evaluations else None,
+        report_to=list(fit_config.report_to) or "none",
+        disable_tqdm=not sys.stderr.isatty(),
+        ignore_data_skip=True,
+        remove_unused_columns=False,
+        restore_callback_states_from_checkpoint=True,
+        ddp_find_unused_parameters=True,
+        log_level="warning",
+    )
+    if fit_config.gradient_checkpointing:  # set only where wanted: its name changes in the library's version 6
+        arguments.gradient_checkpointing = True
+    return arguments
 
 
-def optimizer(net: RiskNet, config: FitConfig) -> torch.optim.AdamW:
-    """AdamW over what is trained: heads at their own rate, no decay on biases and norms."""
-    groups: list[dict[str, Any]] = []
-    for heads in (False, True):
-        for plain in (False, True):
-            weights = [
-                weight
-                for name, weight in net.named_parameters()
-                if weight.requires_grad and name.startswith("heads.") == heads and (weight.ndim < 2) == plain
-            ]
-            decay = 0.0 if plain else config.weight_decay
-            groups.append(
-                {
-                    "params": weights,
-                    "lr": config.head_learning_rate if heads else config.learning_rate,
-                    "weight_decay": decay,
-                }
-            )
-    return torch.optim.AdamW(groups, fused=True)
+def measure_of(
+    config: TrainConfig, labels: Labels, base: Path, valid: Sequence[Example]
+) -> Callable[[RiskNet], dict[str, float]]:
+    """Figures of `valid` for a network on its way, flat: `severity.kappa`, `topic.accuracy`, …, and their `mean`."""
+    wanted = ("sentiment.macro_f1", "severity.kappa", "risk.micro_f1", "topic.accuracy", "risk_score.auc")
+
+    def measured(net: RiskNet) -> dict[str, float]:
+        scorer = draft_scorer(net, config.model, labels, base)
+        figures = measure_slice(run(scorer, valid), valid, scorer.manifest)
+        flat = {f"{head}.{name}": value for head, found in figures.items() for name, value in found.items()}
+        chosen = {name: flat[name] for name in wanted if isinstance(flat.get(name), float)}
+        return {**chosen, "mean": sum(chosen.values()) / max(1, len(chosen))}
+
+    return measured
 
 
-def autocast(bfloat16: bool) -> AbstractContextManager[Any]:
-    """bf16 matrix products where asked for; losses and weights stay float32."""
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16)
+def resumable(config: TrainConfig, out: Path) -> Path | None:
+    """The last checkpoint of a run of this very config that was killed; what other runs left is removed."""
+    mark = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
+    file = out / FINGERPRINT
+    if file.is_file() and file.read_text() == mark and (found := last_checkpoint(out)):
+        log.info("going on from %s", found)
+        return found
+    if is_main():
+        forget_checkpoints(out)
+        out.mkdir(parents=True, exist_ok=True)
+        file.write_text(mark)
+    return None
+
+
+def last_checkpoint(out: Path) -> Path | None:
+    """The checkpoint with the most steps behind it; one that was being written when the run was killed is none."""
+    whole = [folder for folder in out.glob("checkpoint-*") if (folder / "trainer_state.json").is_file()]
+    return max(whole, key=done_steps, default=None)
+
+
+def done_steps(checkpoint: Path | None) -> int:
+    """The steps that a checkpoint had behind it, from its name."""
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+
+
+def forget_checkpoints(out: Path) -> None:
+    """Remove the checkpoints of a run; its weights stay."""
+    for folder in out.glob("checkpoint-*"):
+        shutil.rmtree(folder)
+
+
+def load_net(out: Path) -> dict[str, Tensor]:
+    """The weights that a finished run left."""
+    return load_file(out / NET)

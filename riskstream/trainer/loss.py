@@ -1,4 +1,7 @@
-"""The losses of the four heads, masked where a row has no label for a head.
+"""The losses of the heads, masked where a row has no label for a head.
+
+    Example ──Targets──► tensors of a batch ──┐
+    network ──────────── logits ──────────────┴─Losses─► one number
 
 Each head's sum is divided by the rows that the head would have in an average batch of this mix, not by those that it
 has in this one, so that two labelled rows in a batch do not count like forty.
@@ -6,64 +9,101 @@ has in this one, so that two labelled rows in a batch do not count like forty.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor
 
-from riskstream.trainer.config import FitConfig
+from riskstream.trainer.config import AuxiliaryHead, FitConfig
 from riskstream.trainer.data import Example
 
 UNLABELLED = -100
+SINGLE = ("sentiment", "severity", "topic")
+
+
+class Targets:
+    """Turns examples into the label tensors of a batch, one a head, all (texts) but `risk` (texts × categories)."""
+
+    def __init__(self, categories: int, auxiliary: Sequence[AuxiliaryHead] = ()) -> None:
+        self._categories = categories
+        self._auxiliary = {head.name: {label: place for place, label in enumerate(head.labels)} for head in auxiliary}
+
+    def of(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+        """`UNLABELLED` where a row has no label for a head; a row of it where `risk` is unlabelled."""
+        found = {head: _column(getattr(example, head) for example in examples) for head in SINGLE}
+        risk = torch.zeros(len(examples), self._categories)
+        for row, example in enumerate(examples):
+            if example.risk is None:
+                risk[row] = UNLABELLED
+            else:
+                risk[row, list(example.risk)] = 1.0
+        found["risk"] = risk
+        for head, places in self._auxiliary.items():
+            found[head] = _column(places.get(dict(example.extra).get(head, "")) for example in examples)
+        return found
+
+
+def _column(values: Iterable[int | None]) -> Tensor:
+    return torch.tensor([UNLABELLED if value is None else value for value in values], dtype=torch.long)
 
 
 class Losses:
     """The loss of a batch. `examples` is the training mix, from which coverage and rarity are counted."""
 
-    def __init__(self, config: FitConfig, examples: Sequence[Example], categories: int) -> None:
+    def __init__(
+        self,
+        config: FitConfig,
+        examples: Sequence[Example],
+        categories: int,
+        auxiliary: Sequence[AuxiliaryHead] = (),
+    ) -> None:
         self._config = config
-        total = sum(example.repeat for example in examples)
-        self.coverage = {
-            head: sum(e.repeat for e in examples if getattr(e, head) is not None) / total
-            for head in config.head_weights
-        }
-        labelled = [example for example in examples if example.risk is not None]
-        weights = []
-        for place in range(categories):
-            positive = sum(e.repeat for e in labelled if place in (e.risk or ()))
-            negative = sum(e.repeat for e in labelled) - positive
-            weights.append(min(config.positive_weight_max, (negative / max(positive, 1.0)) ** 0.5))
-        self.positive_weights = torch.tensor(weights)
+        self._weights = {**config.head_weights, **{head.name: head.weight for head in auxiliary}}
+        targets = Targets(categories, auxiliary).of(examples)
+        repeat = torch.tensor([example.repeat for example in examples])
+        known = {head: labelled(head, targets[head]) for head in self._weights}
+        self.coverage = {head: float((repeat * mask).sum() / repeat.sum()) for head, mask in known.items()}
+        judged = (repeat * labelled("risk", targets["risk"])).unsqueeze(1)
+        positive = (targets["risk"].clamp(min=0) * judged).sum(dim=0)
+        rarity = ((judged.sum() - positive) / positive.clamp(min=1.0)).sqrt()
+        self.positive_weights = rarity.clamp(max=config.positive_weight_max)
 
-    def of(self, logits: Mapping[str, Tensor], batch: Sequence[Example]) -> Tensor:
+    def of(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """One number for a batch; `logits` are (texts × labels) per head, in the batch's order."""
         total = logits["severity"].new_zeros(())
-        for head, weight in self._config.head_weights.items():
+        rows = logits["severity"].shape[0]
+        for head, weight in self._weights.items():
             if head not in logits or not self.coverage[head]:
                 continue
-            loss = self._risk(logits[head], batch) if head == "risk" else self._single(head, logits[head], batch)
-            total = total + weight * loss / (len(batch) * self.coverage[head])
+            loss = self._head(head, logits[head], targets[head])
+            total = total + weight * loss / (rows * self.coverage[head])
         return total
 
-    def _single(self, head: str, logits: Tensor, batch: Sequence[Example]) -> Tensor:
-        target = torch.tensor([UNLABELLED if (v := getattr(e, head)) is None else v for e in batch])
+    def _head(self, head: str, logits: Tensor, target: Tensor) -> Tensor:
+        if head == "risk":
+            weights = self.positive_weights.to(logits.device)
+            return risk_loss(logits, target, weights, self._config.focal_gamma)
         if head == "severity":
             return severity_loss(logits, target, self._config.order_weight)
-        return F.cross_entropy(
-            logits, target, ignore_index=UNLABELLED, reduction="sum", label_smoothing=self._config.label_smoothing
-        )
+        smoothing = self._config.label_smoothing
+        return F.cross_entropy(logits, target, ignore_index=UNLABELLED, reduction="sum", label_smoothing=smoothing)
 
-    def _risk(self, logits: Tensor, batch: Sequence[Example]) -> Tensor:
-        target = torch.zeros_like(logits)
-        mask = torch.zeros(len(batch), 1)
-        for row, example in enumerate(batch):
-            if example.risk is not None:
-                mask[row] = 1.0
-                target[row, list(example.risk)] = 1.0
-        return F.binary_cross_entropy_with_logits(
-            logits, target, weight=mask, pos_weight=self.positive_weights, reduction="sum"
-        )
+
+def labelled(head: str, target: Tensor) -> Tensor:
+    """Which rows have a label for a head, (texts)."""
+    return (target[:, 0] if head == "risk" else target) != UNLABELLED
+
+
+def risk_loss(logits: Tensor, target: Tensor, positive_weights: Tensor, focal_gamma: float) -> Tensor:
+    """Binary cross-entropy over the labelled rows; with a gamma, what is right already counts less (focal loss)."""
+    known = labelled("risk", target)
+    logits, target = logits[known], target[known]
+    losses = F.binary_cross_entropy_with_logits(logits, target, pos_weight=positive_weights, reduction="none")
+    if focal_gamma:
+        right = torch.where(target > 0, logits.sigmoid(), (-logits).sigmoid())
+        losses = losses * (1.0 - right).pow(focal_gamma)
+    return losses.sum()
 
 
 def severity_loss(logits: Tensor, target: Tensor, order_weight: float) -> Tensor:
@@ -72,8 +112,6 @@ def severity_loss(logits: Tensor, target: Tensor, order_weight: float) -> Tensor
     The second part makes `severe` for `none` cost more than `watch` for `none`; alone it trains too flat a softmax.
     """
     known = target != UNLABELLED
-    if not known.any():
-        return logits.sum() * 0.0
     logits, target = logits[known], target[known]
     cumulative = logits.softmax(dim=1).cumsum(dim=1)
     wanted = F.one_hot(target, logits.shape[1]).to(logits.dtype).cumsum(dim=1)

@@ -16,22 +16,22 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
-import torch
-from safetensors.torch import load_file
 from transformers import AutoConfig
 
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Labels
 from riskstream.scoring.heads import Pooling, RiskNet
-from riskstream.scoring.manifest import Manifest, Platt, Thresholds, sha256
-from riskstream.scoring.tokenizer import PairTokenizer
+from riskstream.scoring.manifest import Manifest, sha256
 from riskstream.scoring.torch_backend import TorchScorer
+from riskstream.trainer.augment import contrasting
 from riskstream.trainer.calibrate import calibrate
 from riskstream.trainer.card import card
 from riskstream.trainer.config import TrainConfig, load_config
 from riskstream.trainer.data import Example, load_examples, of
+from riskstream.trainer.draft import draft_scorer
 from riskstream.trainer.evaluate import Figures, measure, measure_slice, run
-from riskstream.trainer.fit import NET, REPORT, FitReport, fit, head_sizes, pad_id
+from riskstream.trainer.fit import NET, REPORT, FitReport, fit, is_main, load_net
+from riskstream.trainer.network import head_sizes
 from riskstream.trainer.publish import write_version
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,9 @@ def train(config_path: str | Path) -> dict[str, Any]:
     labels = labels_of(config)
     examples = load_examples(config.data, labels)
     out = checkpoint_of(config)
-    fit(config, labels, of(examples, split="train"), out)
-    return finish(config, labels, examples, out)
+    drawn = contrasting(of(examples, split="train"), config.augment.contrast)
+    fit(config, labels, drawn, of(examples, split="valid"), out)
+    return finish(config, labels, examples, out) if is_main() else {}
 
 
 def finish(config: TrainConfig, labels: Labels, examples: Sequence[Example], out: Path) -> dict[str, Any]:
@@ -90,32 +91,23 @@ def checkpoint_of(config: TrainConfig) -> Path:
 
 def whole_scorer(config: TrainConfig, labels: Labels, out: Path) -> TorchScorer:
     """The checkpoint as a scorer, with weights that were not packed and nothing calibrated."""
-    base = Path(config.model.base)
+    base = base_of(config, out)
     net = RiskNet(AutoConfig.from_pretrained(base), head_sizes(labels), cast("Pooling", config.model.pooling))
-    net.load_state_dict(load_file(out / NET))
-    manifest = Manifest(
-        name=config.model.name,
-        version=config.model.version,
-        labels=labels,
-        pooling=config.model.pooling,
-        pad_id=pad_id(base),
-        tokens_max=config.model.tokens_max,
-        temperatures={},
-        risk_score=Platt(),
-        thresholds=Thresholds(0.5, (0.5,) * len(labels.risk), (0.5,) * (len(labels.severity) - 1)),
-        files={},
-        parent=base.name,
-    )
-    tokenizer = PairTokenizer.load(base / "tokenizer.json", config.model.tokens_max)
-    return TorchScorer(net.eval(), tokenizer, manifest, torch.device("cpu"), "float32")
+    net.load_state_dict(load_net(out))
+    return draft_scorer(net.eval(), config.model, labels, base)
+
+
+def base_of(config: TrainConfig, out: Path) -> Path:
+    """Where the base lies that was trained: the config's own, or the smaller copy that was cut from it."""
+    return out / "base" if config.model.keep_layers or config.model.vocabulary_min else Path(config.model.base)
 
 
 def publish(config: TrainConfig, out: Path, manifest: Manifest, text: str) -> Manifest:
     """Write the version directory of the checkpoint."""
-    base = Path(config.model.base)
+    base = base_of(config, out)
     return write_version(
         Path(config.models) / config.model.name / config.model.version,
-        state=load_file(out / NET),
+        state=load_net(out),
         shape=AutoConfig.from_pretrained(base).to_dict(),
         tokenizer=base / "tokenizer.json",
         manifest=manifest,

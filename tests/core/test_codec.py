@@ -218,6 +218,9 @@ def test_a_label_is_valid() -> None:
     check.validate(label)
     for field, wrong in {"why": "because", "sampling_rate": 0, "labels": {"severity": 4}, "text": ""}.items():
         assert not check.is_valid({**label, field: wrong}), field
+    for least, enough in (("signal_id", True), ("text", True), ("document_id", False)):
+        assert check.is_valid({"labels": {}, least: label[least]}) is enough, least
+    assert not check.is_valid({"signal_id": "", "labels": {}})
 
 
 REJECTED = Rejected(POSITION, Reason.EMPTY_TEXT, "text 瀚 " + "x" * 300)

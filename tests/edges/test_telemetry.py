@@ -26,7 +26,7 @@ ONE_OF_EACH: list[ev.Event] = [
     ev.CacheHits(2),
     ev.BatchScored(texts=4, tokens=60, padded=80, queue_ms=12.0, inference_s=0.03),
     ev.BatchBisected(4, "out of memory"),
-    ev.SignalsPublished("news", 5, entities_dropped=2),
+    ev.SignalsPublished("news", 5, entities_dropped=2, reviews={"random": 3}),
     ev.LateSignals("news", 1),
     ev.LaneChanged("watch", "signals", 0, "ready"),
     ev.LaneRestored("watch", "signals", 0, records=10, subjects=2, seconds=0.4),
@@ -42,7 +42,7 @@ ONE_OF_EACH: list[ev.Event] = [
     ev.StateEvicted("idle", 3),
     ev.SinkFailed("alertmanager", "refused", will_retry=True),
     ev.ModelLoaded("finrisk@1", "onnx", 0.8),
-    ev.ModelRefused("finrisk@2", "hash_mismatch", "model.safetensors"),
+    ev.ModelRefused("finrisk@2", "hash", "model.safetensors"),
     ev.DriftSeen({"sentiment": 0.1}),
     ev.ServiceStarted("0.1.0", ("score",)),
     ev.ServiceStopping("SIGTERM"),
@@ -94,6 +94,7 @@ def test_every_event_is_counted_and_becomes_a_line(event: ev.Event) -> None:
         (ONE_OF_EACH[3], "riskstream_batch_padding_ratio_sum", 0.25),
         (ONE_OF_EACH[3], "riskstream_queue_seconds_sum", 0.012),
         (ONE_OF_EACH[5], 'riskstream_signals_total{feed="news"}', 5),
+        (ONE_OF_EACH[5], 'riskstream_reviews_total{why="random"}', 3),
         (ONE_OF_EACH[7], 'riskstream_lanes{stage="watch",state="ready"}', 1),
         (ONE_OF_EACH[7], 'riskstream_lanes{stage="watch",state="stopped"}', 0),
         (ONE_OF_EACH[9], 'riskstream_fenced_total{stage="watch"}', 1),
@@ -171,7 +172,7 @@ def test_no_series_has_an_entity_or_a_document_as_a_label() -> None:
     labels = {name for series in samples(metrics) for name in re.findall(r'[{,](\w+)="', series)}
     assert labels == {
         *("feed", "outcome", "reason", "stage", "state", "topic", "rule", "severity"),
-        *("sink", "model", "kind", "hash", "head", "le"),
+        *("sink", "model", "kind", "hash", "head", "why", "le"),
     }
 
 

@@ -15,7 +15,8 @@ from riskstream.core import codec
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Encoded, Message, Prediction
 from riskstream.scoring.plain import ConstantScorer
-from riskstream.sections import Feed, Http
+from riskstream.sections import Feed, Http, Reviews
+from riskstream.service import parts
 from riskstream.telemetry.events import OUTCOMES
 from tests.service.daemons import NOW, Rig
 from tests.support.until import until
@@ -198,3 +199,29 @@ async def test_a_daemon_without_a_feed_does_not_start(tmp_path: Path) -> None:
     rig.daemon.settings = rig.settings.model_copy(update={"feed": ()})
     with pytest.raises(OperatorError, match="no feed is configured"):
         await rig.daemon.run(asyncio.Event())
+
+
+async def test_pairs_are_asked_to_be_labelled_in_the_transaction_of_their_signals(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, feed=FEED)
+    rig.daemon.settings = rig.settings.model_copy(update={"reviews": Reviews(random_share=1.0)})
+    async with rig.running():
+        await rig.send(document(1, "Acme beats estimates, Bolt Bank does not"), b"{", document(2, "nobody we know"))
+        reviews = await rig.read("riskstream.reviews")
+        assert rig.metric("riskstream_reviews_total", why="random") == 2
+    assert sorted(m.key or b"" for m in reviews) == [b"wire/0/0#ACME", b"wire/0/0#BOLT"]
+    asked = [json.loads(m.value or b"") for m in reviews]
+    assert sorted((a["entity"], a["why"], a["sampling_rate"], a["labels"]) for a in asked) == [
+        ("Acme", "random", 1.0, {}),
+        ("Bolt Bank", "random", 1.0, {}),
+    ]
+    assert {a["text"] for a in asked} == {"Acme beats estimates, Bolt Bank does not"}
+
+
+async def test_without_reviews_nothing_is_asked_and_the_topic_may_be_missing(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, feed=FEED)
+    rig.daemon.settings = rig.settings.model_copy(update={"reviews": Reviews(enabled=False, random_share=1.0)})
+    async with rig.running():
+        await rig.send(document(1))
+        assert await rig.read("riskstream.reviews") == []
+    assert "riskstream.reviews" not in parts.topics_used(rig.daemon.settings, ["score"])
+    assert "riskstream.reviews" in parts.topics_used(rig.settings, ["score"])

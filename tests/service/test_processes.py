@@ -51,6 +51,8 @@ bootstrap_servers = "{self.bootstrap}"
 signals = "{self.signals}"
 alerts = "{self.alerts}"
 dead_letters = "{self.dead}"
+reviews = "{self.app}.reviews"
+labels = "{self.app}.labels"
 partitions = 3
 replication = 1
 [[feed]]

@@ -13,7 +13,7 @@ from riskstream.scoring.calibration import predictions, softmax, upper_logit
 from riskstream.scoring.manifest import Platt
 from riskstream.trainer.calibrate import calibrate, fit_platt, recall_threshold, temperature
 from riskstream.trainer.data import Example
-from riskstream.trainer.fit import rate
+from riskstream.trainer.loop import rate
 from riskstream.trainer.loss import UNLABELLED, severity_loss
 from riskstream.trainer.metrics import auc, brier_skill, ece, f1, kappa, levels_of, macro_f1
 
@@ -78,7 +78,9 @@ def test_calibration_finds_what_was_hidden() -> None:
 def test_a_calibration_covers_every_head() -> None:
     labels = Labels(("a", "b", "c"), ("none", "watch", "material", "severe"), ("credit", "legal"))
     rng = np.random.default_rng(1)
-    examples = [Example(str(n), "", "en", "s", "", "valid", ("x",), 1.0, 1, n % 3, n % 4, (n % 2,), None) for n in range(80)]
+    examples = [
+        Example(str(n), "", "en", "s", "", "valid", ("x",), 1.0, 1, n % 3, n % 4, (n % 2,), None) for n in range(80)
+    ]
     logits = {head: rng.normal(size=(80, size)) for head, size in (("sentiment", 3), ("severity", 4), ("risk", 2))}
     found = calibrate(logits, examples, labels)
     assert set(found.temperatures) == set(logits)
@@ -99,3 +101,13 @@ def test_severity_costs_more_the_further_it_is_off() -> None:
 )
 def test_the_learning_rate_rises_and_falls(progress: float, share: float) -> None:
     assert rate(progress, 0.1) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 30.0])
+def test_a_network_that_is_too_sure_of_itself_is_calibrated_too(scale: float) -> None:
+    random = np.random.default_rng(5)
+    line = random.normal(0.0, 3.0, 4000)
+    truth = random.random(4000) < 1 / (1 + np.exp(-(line - 1.0)))
+    found = fit_platt(line * scale, truth)
+    assert found.slope * scale == pytest.approx(1.0, abs=0.1)
+    assert found.offset == pytest.approx(-1.0, abs=0.2)
