@@ -186,7 +186,7 @@ def replay(
 
 
 @cli.command()
-@click.option("--model", help="A version's directory, name@version or name@alias; instead of model.name.")
+@click.option("--model", help="A version's directory, name@version or name@alias; instead of models.name.")
 @CONFIG
 def score(model: str | None, config: Path | None) -> int:
     """Score JSON lines from stdin to stdout: `text`, optional `entity` and `id` in, one line out for each."""

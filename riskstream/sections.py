@@ -116,7 +116,7 @@ class Models(Section):
     """Which weights, where they come from, and on what they run."""
 
     root: str = "models"
-    """Where the versions are: a directory, or a URL (`s3://bucket/models`, with the fsspec plugin of its scheme)."""
+    """Where the versions are: a directory, or a URL (`s3://bucket/models`, with its fsspec plugin installed)."""
     name: str = "finrisk@champion"
     """`name@alias`, which the daemon follows, or `name@version` or the path of a version's directory, which stay."""
     cache: Path = Path(".cache/models")

@@ -56,7 +56,10 @@ class RiskTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """The stream as it is: batches are made, and shared among processes, by `Batches`."""
-        return DataLoader(self._batches, batch_size=None)
+        own = (
+            torch.Generator()
+        )  # else the loader draws from the generator of dropout, and a resumed run goes another way
+        return DataLoader(self._batches, batch_size=None, generator=own)
 
     def compute_loss(
         self,

@@ -151,5 +151,5 @@ async def test_a_model_that_is_a_directory_cannot_be_refreshed(tmp_path: Path) -
     desk = Desk(tmp_path)
     model = desk.settings.models.model_copy(update={"name": str(desk.models / "tiny" / "1")})
     settings = desk.settings.model_copy(update={"models": model})
-    with pytest.raises(OperatorError, match=r"model\.name.*aliases"):
+    with pytest.raises(OperatorError, match=r"models\.name.*aliases"):
         await run_once(settings, await broker_with(settings, sound(30)))
