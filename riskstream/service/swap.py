@@ -36,6 +36,7 @@ from riskstream.core.errors import (
 )
 from riskstream.core.ports import Scorer
 from riskstream.core.records import Labels
+from riskstream.core.refusals import Refusal
 from riskstream.core.rulefile import check_labels
 from riskstream.core.rules import RuleSet
 from riskstream.registry.port import Store
@@ -44,7 +45,7 @@ from riskstream.scoring.golden import check_golden, has_golden
 from riskstream.sections import Models
 from riskstream.service import parts
 from riskstream.telemetry.emit import Telemetry
-from riskstream.telemetry.events import ModelLoaded, ModelRefused, Refusal
+from riskstream.telemetry.events import ModelLoaded, ModelRefused
 
 T = TypeVar("T")
 LOOK_S_MAX = 600.0

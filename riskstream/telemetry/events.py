@@ -20,6 +20,7 @@ import msgspec
 
 from riskstream.core.labels import Why
 from riskstream.core.records import AlertReason, AlertState, Reason, Severity
+from riskstream.core.refusals import Refusal
 
 Outcome = Literal["scored", "rejected", "unwatched", "duplicate", "shed"]
 OUTCOMES: tuple[Outcome, ...] = ("scored", "rejected", "unwatched", "duplicate", "shed")
@@ -29,11 +30,6 @@ LANE_STATES: tuple[LaneState, ...] = ("opening", "restoring", "ready", "draining
 """`stopped`: reading cannot go on and a person must act. `closed`: the partition is no longer ours."""
 
 HeldReason = Literal["cooldown", "limit", "silenced", "inhibited", "quiet_hours", "warm_up"]
-
-Refusal = Literal["hash", "labels", "golden", "load", "missing", "registry"]
-REFUSALS: tuple[Refusal, ...] = ("hash", "labels", "golden", "load", "missing", "registry")
-"""Why a model version was not taken: a file is not the published one; a rule's label is not among its labels; it does
-not score its golden pairs as at its publication; it cannot be loaded; the alias means nothing; no answer."""
 
 ConfigKind = Literal["settings", "rules", "watchlist"]
 
@@ -222,10 +218,8 @@ class SinkFailed(msgspec.Struct, frozen=True):
 
 
 class ModelLoaded(msgspec.Struct, frozen=True):
-    """A model version answers from now on. `previous` is empty at the start, else the version that it replaced.
-
-    `unchecked`: it has no golden pairs, so nothing tells whether it scores here as it did when it was published.
-    """
+    """A model version answers from now on. `previous` is empty at the start, else the version that it replaced;
+    `unchecked`: it has no golden pairs, so nothing tells whether it scores here as it was published."""
 
     model: str
     backend: str

@@ -18,13 +18,13 @@ from fsspec.implementations.memory import MemoryFileSystem
 from riskstream.core import codec
 from riskstream.core.errors import GoldenFailed
 from riskstream.core.records import Output, Signal
+from riskstream.core.refusals import REFUSALS
 from riskstream.registry import store
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Models
 from riskstream.service import parts
 from riskstream.service.ask import score_chunk
 from riskstream.service.swap import Follower, Loaded, load_first
-from riskstream.telemetry.events import REFUSALS
 from tests.service.daemons import Rig
 from tests.support import versions
 from tests.support.brokers import fresh
