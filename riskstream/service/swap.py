@@ -100,7 +100,7 @@ class Follower:
         self._running, self._before = running, Loaded(running.scorer)
         self._store: Store | None = None
         self._refused: Pin | str = ""
-        self._thread: threading.Thread | None = None
+        self._working = False
 
     async def run(self) -> None:
         """Look at the alias every `models.poll_s` until cancelled."""
@@ -124,7 +124,7 @@ class Follower:
                     return
                 found = self._before if self._before.pin == pin else await self._apart(lambda: self._load(pin))
         except TimeoutError:
-            detail = f"{self._section.root} gave no whole version within {LOOK_S_MAX:.0f} s"
+            detail = f"{self._section.root}: a look at it takes more than {min(LOOK_S_MAX, self._section.poll_s):g} s"
             self._refuse(self._section.name, Refused("registry", detail), detail)
             return
         if isinstance(found, Refused):
@@ -195,12 +195,13 @@ class Follower:
 
     async def _apart(self, work: Callable[[], T]) -> T:
         """Run on a thread that the end of the process does not wait for. TimeoutError while the last one still runs."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._working:
             raise TimeoutError
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
 
         def settle(result: T | None, error: BaseException | None) -> None:
+            self._working = False
             if not answer.done():
                 answer.set_exception(error) if error else answer.set_result(result)  # type: ignore[arg-type]
 
@@ -213,6 +214,6 @@ class Follower:
             with suppress(RuntimeError):  # the loop is closed: the daemon has stopped, and nobody waits any more
                 loop.call_soon_threadsafe(settle, result, error)
 
-        self._thread = threading.Thread(target=run, name="riskstream-swap", daemon=True)
-        self._thread.start()
+        self._working = True
+        threading.Thread(target=run, name="riskstream-swap", daemon=True).start()
         return await answer

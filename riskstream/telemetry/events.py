@@ -128,10 +128,8 @@ class LagSeen(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """A transaction went through: `records` inputs became `outputs`.
-
-    `end_to_end_ms` has one sample an input: publication (score) or arrival (watch) to now.
-    """
+    """A transaction went through: `records` inputs became `outputs`. `end_to_end_ms` has one sample an input:
+    publication (score) or arrival (watch) to now."""
 
     stage: str
     topic: str
