@@ -13,7 +13,8 @@ Rule 2. A version that was refused is not tried again until the alias or one of 
 Rule 3. The model before stays in memory until the next swap, so that a rollback needs neither disk nor network.
 Rule 4. At the start a version without golden pairs is taken with a warning; it never replaces one that runs.
 
-Doubt: a fetch that hangs for ever in a plugin keeps its thread; it is told at every poll, and only a restart ends it.
+Doubt: a fetch that hangs for ever in a plugin keeps its thread; it is told after ten minutes and then at every poll,
+and only a restart ends it.
 """
 
 from __future__ import annotations
