@@ -116,7 +116,8 @@ class Follower:
             async with asyncio.timeout(LOOK_S_MAX):
                 pin = await self._apart(self._pinned)
                 if isinstance(pin, Refused):
-                    self._refuse(self._section.name, pin, pin.detail)
+                    if pin.detail != self._refused:
+                        self._refuse(self._section.name, pin, pin.detail)
                     return
                 if self._is_running(pin):
                     self._refused = ""
@@ -140,8 +141,6 @@ class Follower:
         self._telemetry.emit(ModelLoaded(found.scorer.name, found.scorer.backend, seconds, previous))
 
     def _refuse(self, model: str, refused: Refused, key: Pin | str) -> None:
-        if key == self._refused:
-            return
         self._refused = "" if refused.reason in AGAIN else key
         self._telemetry.emit(ModelRefused(model, refused.reason, refused.detail))
 
