@@ -118,9 +118,12 @@ class Models(Section):
     root: str = "models"
     """Where the versions are: a directory, or a URL (`s3://bucket/models`, with its fsspec plugin installed)."""
     name: str = "finrisk@champion"
-    """`name@alias`, `name@version`, or the path of a version's directory; read at the start."""
+    """`name@alias`, which the daemon follows, or `name@version` or the path of a version's directory, which stay."""
     cache: Path = Path(".cache/models")
     """Where versions of a URL are kept once fetched, the last four used; a directory as root needs none."""
+    poll_s: Annotated[float, Field(ge=0, le=86_400)] = 30.0
+    """How often the alias is read; where it moved, the daemon takes the new version over without a restart.
+    Lower: sooner, more requests to the store. 0: never, a new version needs a restart."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`cuda` without a GPU stops the start; `auto` takes what is there and says so."""
     dtype: Literal["float32", "bfloat16"] = "float32"

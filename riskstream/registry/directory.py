@@ -62,6 +62,11 @@ class Directory:
                 os.fsync(handle.fileno())
             part.replace(path)
 
+    def manifest(self, name: str, version: str) -> bytes:
+        """A version's manifest."""
+        with self._answering():
+            return (self._version(name, version) / MANIFEST).read_bytes()
+
     def stamp(self, name: str, version: str) -> str:
         """Sizes and times of the files."""
         folder = self._version(name, version)

@@ -52,6 +52,9 @@ class Store(Protocol):
     def write(self, name: str, file: str, data: bytes) -> None:
         """Replace a small file beside the versions in one step."""
 
+    def manifest(self, name: str, version: str) -> bytes:
+        """What a version says of itself, without its weights. Raises MissingVersion."""
+
     def stamp(self, name: str, version: str) -> str:
         """What changes when a file of a version is touched, without reading the files. Raises MissingVersion."""
 

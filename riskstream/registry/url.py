@@ -86,6 +86,14 @@ class Url:
             else:
                 self._fs.pipe_file(path, data)
 
+    def manifest(self, name: str, version: str) -> bytes:
+        """A version's manifest."""
+        good = is_name(name) and is_version(version)
+        manifest = self._cat(f"{self._base}/{name}/{version}/{MANIFEST}") if good else None
+        if manifest is None:
+            raise self._missing(name, version)
+        return manifest
+
     def stamp(self, name: str, version: str) -> str:
         """Whatever the store lists of the files: sizes, times, entity tags."""
         folder = f"{self._base}/{name}/{version}"
@@ -100,10 +108,7 @@ class Url:
     def fetch(self, name: str, version: str) -> Path:
         """The version in the cache, downloaded if it is not there."""
         folder = f"{self._base}/{name}/{version}"
-        good = is_name(name) and is_version(version)
-        manifest = self._cat(f"{folder}/{MANIFEST}") if good else None
-        if manifest is None:
-            raise self._missing(name, version)
+        manifest = self.manifest(name, version)
         files = hashes_in(manifest, f"{self.root}/{name}/{version}/{MANIFEST}")
         kept = self._cache / f"{name}-{version}-{hashlib.sha256(manifest).hexdigest()[:16]}"
         if kept.is_dir():
@@ -136,7 +141,7 @@ class Url:
             part = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=self._cache))
         except OSError as error:
             fix = "name a directory that this user may write to, with room for a few versions"
-            raise OperatorError("models.cache", str(self._cache), f"{error.strerror}", fix) from error
+            raise RegistryUnreachable("models.cache", str(self._cache), f"{error.strerror}", fix) from error
         try:
             with self._answering():
                 for file in files:

@@ -65,11 +65,17 @@ def read_manifest(directory: Path) -> Manifest:
     """The manifest of a version directory. Raises DamagedVersion where it is missing or unreadable."""
     path = directory / MANIFEST
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        return parse_manifest(path.read_bytes(), str(path))
     except FileNotFoundError as error:
         raise DamagedVersion("model", str(directory), f"there is no {MANIFEST} in it", RESTORE) from error
+
+
+def parse_manifest(data: bytes, where: str) -> Manifest:
+    """The manifest in a file's bytes; `where` names it. Raises DamagedVersion where it is unreadable."""
+    try:
+        return msgspec.json.decode(data, type=Manifest)
     except msgspec.DecodeError as error:
-        raise DamagedVersion("model", str(path), str(error), RESTORE) from error
+        raise DamagedVersion("model", where, str(error), RESTORE) from error
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

@@ -34,7 +34,7 @@ class Scored(msgspec.Struct, frozen=True):
 
 
 class Worker:
-    """Runs one `Scorer`. Made and used on one event loop."""
+    """Runs one `Scorer` at a time, and those of a caller that began with another. Made and used on one event loop."""
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
@@ -48,38 +48,40 @@ class Worker:
         """The model that is being run."""
         return self._scorer
 
-    async def encode(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, ...]]:
+    def use(self, scorer: Scorer) -> None:
+        """Another model from now on. Whoever holds tokens of the one before names it when they are scored."""
+        self._scorer = scorer
+
+    async def encode(self, pairs: Sequence[tuple[str, str]], scorer: Scorer | None = None) -> list[tuple[int, ...]]:
         """Token ids of (entity, text) pairs, in order. Raises InternalError where the tokenizer fails."""
         self._check_open()
+        model = scorer or self._scorer
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._tokenizer, self._scorer.encode, pairs)
+            return await asyncio.get_running_loop().run_in_executor(self._tokenizer, model.encode, pairs)
         except OperatorError:
             raise
         except Exception as error:
-            raise InternalError(f"the tokenizer of {self._scorer.name} failed: {error!r}") from error
+            raise InternalError(f"the tokenizer of {model.name} failed: {error!r}") from error
 
-    async def score(self, items: Sequence[Encoded]) -> Scored:
+    async def score(self, items: Sequence[Encoded], scorer: Scorer | None = None) -> Scored:
         """Predictions for one batch, one per item, in order. Raises InternalError where the model fails on it.
 
-        A caller that is cancelled gives up its batch if the model has not begun it.
+        `scorer` is the model whose tokens they are, the current one if None. A caller that is cancelled gives up its
+        batch if the model has not begun it.
         """
+        model = scorer or self._scorer
         async with self._room:
             self._check_open()
             try:
-                found = await asyncio.get_running_loop().run_in_executor(self._model, self._timed, items)
+                found = await asyncio.get_running_loop().run_in_executor(self._model, _timed, model, items)
             except OperatorError:
                 raise
             except Exception as error:
-                raise InternalError(f"{self._scorer.name} failed on a batch of {len(items)}: {error!r}") from error
+                raise InternalError(f"{model.name} failed on a batch of {len(items)}: {error!r}") from error
         if len(found.predictions) != len(items):
             given = len(found.predictions)
-            raise InternalError(f"{self._scorer.name} gave {given} predictions for {len(items)} items")
+            raise InternalError(f"{model.name} gave {given} predictions for {len(items)} items")
         return found
-
-    def _timed(self, items: Sequence[Encoded]) -> Scored:
-        started = time.perf_counter()
-        predictions = self._scorer.score(items)
-        return Scored(predictions, time.perf_counter() - started)
 
     async def close(self) -> None:
         """Refuse what has not begun, wait for what has, and end the threads."""
@@ -91,3 +93,9 @@ class Worker:
     def _check_open(self) -> None:
         if self._closed:
             raise InternalError("the model worker is closed")
+
+
+def _timed(model: Scorer, items: Sequence[Encoded]) -> Scored:
+    started = time.perf_counter()
+    predictions = model.score(items)
+    return Scored(predictions, time.perf_counter() - started)

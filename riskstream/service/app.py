@@ -29,6 +29,7 @@ from riskstream.service.http import HttpServer
 from riskstream.service.score import ScoreProcessor, ScoreTopics
 from riskstream.service.serving import follow_alerts
 from riskstream.service.stage import Stage
+from riskstream.service.swap import Follower, Loaded, load_first
 from riskstream.service.watching import WatchProcessor, WatchTopics
 from riskstream.settings import Settings, read_secret
 from riskstream.telemetry.emit import Telemetry
@@ -63,6 +64,7 @@ class Daemon:
         self.http: HttpServer | None = None
         self._broker, self._scorer, self._now_ms, self._on_alert = broker, scorer, now_ms, on_alert
         self._worker: Worker | None = None
+        self._loaded: Loaded | None = None
         self._board = Board() if "serve" in self.stages else None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -95,6 +97,9 @@ class Daemon:
                 if scorer is not None:
                     processor = self._score_processor(inputs, scorer)
                     helpers.append(tasks.create_task(processor.run()))
+                    if self._loaded is not None and self._loaded.pin is not None:
+                        follower = self._follower(inputs, self._loaded, processor)
+                        helpers.append(tasks.create_task(follower.run()))
                     working.append(self._stage("score", broker, inputs.starts, processor))
                 if "watch" in self.stages:
                     starts = {self.settings.topics.signals: Start("earliest")}
@@ -139,15 +144,26 @@ class Daemon:
         self.health.set("model", False, "the model is loading")
         started = time.monotonic()
         if self._scorer is None:
-            self._scorer = await asyncio.to_thread(parts.load_scorer, self.settings.models)
+            self._loaded = await asyncio.to_thread(load_first, self.settings.models)
+        scorer = self._scorer or self._loaded.scorer  # type: ignore[union-attr]
         if "watch" in self.stages:
-            parts.check_rules_fit(inputs.rules, self._scorer)
-        self._worker = Worker(self._scorer)
-        self.telemetry.emit(ModelLoaded(self._scorer.name, self._scorer.backend, time.monotonic() - started))
+            parts.check_rules_fit(inputs.rules, scorer)
+        self._worker = Worker(scorer)
+        unchecked = self._loaded is not None and self._loaded.unchecked
+        seconds = time.monotonic() - started
+        self.telemetry.emit(ModelLoaded(scorer.name, scorer.backend, seconds, unchecked=unchecked))
         self.health.set("model", True)
         assert self.http is not None
         self.http.score = partial(score_pairs, self._worker)
-        return self._scorer
+        return scorer
+
+    def _follower(self, inputs: parts.Inputs, loaded: Loaded, processor: ScoreProcessor) -> Follower:
+        def take(scorer: Scorer) -> None:
+            assert self._worker is not None
+            processor.use(scorer)
+            self._worker.use(scorer)
+
+        return Follower(self.settings.models, loaded, inputs.rules, take, telemetry=self.telemetry)
 
     async def _check_topics(self, broker: Broker) -> None:
         there = await broker.topics()
@@ -163,7 +179,6 @@ class Daemon:
         assert self._worker is not None
         return ScoreProcessor(
             inputs.preparer(scorer, s.watch.entities_per_document_max),
-            scorer,
             self._worker,
             parts.batch_limits(s.batching),
             ScoreTopics(s.topics.signals, s.topics.dead_letters, s.dead_letters.bytes_max, s.topics.reviews),

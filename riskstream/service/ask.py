@@ -72,10 +72,10 @@ def score_chunk(lines: Sequence[bytes], scorer: Scorer) -> list[Answer | Failed]
 async def score_pairs(worker: Worker, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
     """The heads of each (entity, text), in order; `error` and `detail` where the model gave no number."""
     scorer = worker.scorer
-    items = _items(await worker.encode([_pair(entity, text) for entity, text in pairs]))
+    items = _items(await worker.encode([_pair(entity, text) for entity, text in pairs], scorer))
     found = dict[int, Prediction]()
     for batch in _batches(items):
-        for item, prediction in zip(batch, (await worker.score(batch)).predictions, strict=True):
+        for item, prediction in zip(batch, (await worker.score(batch, scorer)).predictions, strict=True):
             found[item.ticket.sequence] = prediction
     return [_heads(found[place], scorer) for place in range(len(pairs))]
 

@@ -25,8 +25,9 @@ import msgspec
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import Broker
 from riskstream.kafka.client import KafkaBroker
-from riskstream.registry.store import CANDIDATE, CHAMPION, publish, read_alias, resolve, set_alias, versions
-from riskstream.scoring.manifest import Manifest, read_manifest, write_manifest
+from riskstream.registry.port import Store
+from riskstream.registry.store import CANDIDATE, CHAMPION, opened, read_alias, resolve, set_alias
+from riskstream.scoring.manifest import Manifest, parse_manifest, read_manifest, write_manifest
 from riskstream.scoring.torch_backend import TorchScorer
 from riskstream.service import parts
 from riskstream.service.collecting import Collected, collect
@@ -46,7 +47,7 @@ Report = dict[str, Any]
 async def run_once(settings: Settings, broker: Broker | None = None) -> Report:
     """Do one round and report it. Raises OperatorError for what the operator can mend: then nothing has changed."""
     name = name_of(settings)
-    champion = resolve(settings.models.root, f"{name}@{CHAMPION}")
+    champion = resolve(store_of(settings), f"{name}@{CHAMPION}")
     manifest = read_manifest(champion)
     config = load_config(settings.trainer.config)
     last = last_round(settings, name)
@@ -81,13 +82,15 @@ def name_of(settings: Settings) -> str:
     return name
 
 
+def store_of(settings: Settings) -> Store:
+    """The registry that the settings name."""
+    return opened(settings.models.root, settings.models.cache)
+
+
 def last_round(settings: Settings, name: str) -> Manifest | None:
     """The manifest of the newest version that a round published."""
-    mine = [
-        read_manifest(resolve(settings.models.root, f"{name}@{version.version}"))
-        for version in versions(settings.models.root)
-        if version.name == name
-    ]
+    store = store_of(settings)
+    mine = [parse_manifest(store.manifest(name, version), f"{name}@{version}") for version in store.versions(name)]
     return max((m for m in mine if ROUND in m.metrics), key=lambda m: _number(m.version), default=None)
 
 
@@ -150,7 +153,7 @@ class Round:
 
     def _next_version(self) -> str:
         name = self._manifest.name
-        there = [_number(v.version) for v in versions(self._settings.models.root) if v.name == name]
+        there = [_number(version) for version in store_of(self._settings).versions(name)]
         return str(max(there, default=0) + 1)
 
     def _judge(self, made: Path, rows: Mix, limits: Limits) -> Decision:
@@ -177,12 +180,12 @@ class Round:
 
     def _publish(self, made: Path, version: str, decision: Decision) -> bool:
         """Put the version into the registry and point the aliases; whether it is the champion now."""
-        root, name = self._settings.models.root, self._manifest.name
-        publish(root, made, name, version)
-        set_alias(root, name, CANDIDATE, version)
-        if not decision.promoted or read_alias(root, name, CHAMPION) != self._manifest.version:
+        store, name = store_of(self._settings), self._manifest.name
+        store.publish(made, name, version)
+        set_alias(store, name, CANDIDATE, version)
+        if not decision.promoted or read_alias(store, name, CHAMPION) != self._manifest.version:
             return False
-        set_alias(root, name, CHAMPION, version)
+        set_alias(store, name, CHAMPION, version)
         return True
 
 

@@ -12,6 +12,7 @@ from riskstream.core.errors import OperatorError
 from riskstream.core.ports import TopicInfo
 from riskstream.kafka.client import KafkaBroker
 from riskstream.service import parts
+from riskstream.service.swap import load_first
 from riskstream.settings import Settings, load, read_secret
 
 Check = Callable[[], Awaitable[str]]
@@ -62,9 +63,10 @@ def _checks(settings: Settings) -> dict[str, Check]:
         return f"{settings.watch.rules}: {len(parts.load_rules(settings.watch.rules).rules)} rules"
 
     async def model() -> str:
-        scorer = await asyncio.to_thread(parts.load_scorer, settings.models)
-        parts.check_rules_fit(parts.load_rules(settings.watch.rules), scorer)
-        return f"{scorer.name} on {scorer.backend}, hashes as in its manifest"
+        found = await asyncio.to_thread(load_first, settings.models)
+        parts.check_rules_fit(parts.load_rules(settings.watch.rules), found.scorer)
+        golden = "no golden pairs to check" if found.unchecked else "golden pairs as published"
+        return f"{found.scorer.name} on {found.scorer.backend}, hashes as in its manifest, {golden}"
 
     async def http() -> str:
         token = read_secret("http.token_file", settings.http.token_file)

@@ -40,42 +40,47 @@ class Prepared(msgspec.Struct, frozen=True):
     mentions: tuple[Mention, ...] = ()
     tokens: tuple[tuple[int, ...], ...] = ()
     entities_dropped: int = 0
+    scorer: Scorer | None = None
+    """The model whose tokens these are: it alone may score and name them."""
 
 
 class Preparer:
-    """Holds what preparing needs: the feeds' decoders by topic, the watchlist and the model's tokenizer."""
+    """Holds what preparing needs: the feeds' decoders by topic, the watchlist and the model's tokenizer.
+
+    `scorer` may be set to another model at any time; a group of messages is tokenised by one.
+    """
 
     def __init__(self, decoders: Mapping[str, Decoder], matcher: Matcher, scorer: Scorer, entities_max: int) -> None:
-        self._decoders, self._matcher, self._scorer, self._entities_max = decoders, matcher, scorer, entities_max
+        self._decoders, self._matcher, self.scorer, self._entities_max = decoders, matcher, scorer, entities_max
         self._recent = Recent(DUPLICATES_REMEMBERED)
 
     def prepare(self, messages: Sequence[Message]) -> list[Prepared]:
         """Decode, match and tokenise; one result per message, in order."""
-        found = [self._find(message) for message in messages]
+        found, scorer = [self._find(message) for message in messages], self.scorer
         try:
-            return self._tokenised(found)
+            return self._tokenised(found, scorer)
         except Exception:
-            return [self._tokenised_alone(prepared) for prepared in found]
+            return [self._tokenised_alone(prepared, scorer) for prepared in found]
 
-    def _tokenised(self, found: Sequence[Prepared]) -> list[Prepared]:
+    def _tokenised(self, found: Sequence[Prepared], scorer: Scorer) -> list[Prepared]:
         pairs = [
             (mention.mention, prepared.document.text)
             for prepared in found
             if isinstance(prepared.document, Document)
             for mention in prepared.mentions
         ]
-        rows = iter(self._scorer.encode(pairs)) if pairs else iter(())
+        rows = iter(scorer.encode(pairs)) if pairs else iter(())
         return [
-            msgspec.structs.replace(prepared, tokens=tuple(next(rows) for _ in prepared.mentions))
+            msgspec.structs.replace(prepared, tokens=tuple(next(rows) for _ in prepared.mentions), scorer=scorer)
             if prepared.mentions
             else prepared
             for prepared in found
         ]
 
-    def _tokenised_alone(self, prepared: Prepared) -> Prepared:
+    def _tokenised_alone(self, prepared: Prepared, scorer: Scorer) -> Prepared:
         """One message after its group failed: only the text that the tokenizer cannot take is refused."""
         try:
-            return self._tokenised([prepared])[0]
+            return self._tokenised([prepared], scorer)[0]
         except Exception as error:
             refusal = Rejected(prepared.message.position, Reason.MODEL_ERROR, f"the tokenizer failed: {error!r}"[:200])
             return Prepared(prepared.message, prepared.feed, "rejected", refusal)

@@ -5,6 +5,7 @@
 Rule 1. The event loop neither parses nor tokenises nor computes.
 Rule 2. What waits is bounded: messages by the lanes' `in_flight_max`, pairs by `batching.queue_max`.
 Rule 3. A batch that fails is halved until the pair that fails stands alone; that one is a dead letter.
+Rule 4. A pair is scored and named by the model that tokenised it; after a swap the older model's pairs go first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from riskstream.core import codec
-from riskstream.core.batching import Batcher, BatchLimits
+from riskstream.core.batching import BatchLimits
 from riskstream.core.deadletter import dead_letter
 from riskstream.core.errors import InternalError
 from riskstream.core.labels import Why
@@ -35,6 +36,7 @@ from riskstream.core.records import (
     Signal,
     Ticket,
 )
+from riskstream.core.relay import Relay
 from riskstream.core.reviews import ReviewPolicy
 from riskstream.scoring.worker import Worker
 from riskstream.service.lanes import Done, Finish, Restored
@@ -94,7 +96,6 @@ class ScoreProcessor:
     def __init__(
         self,
         preparer: Preparer,
-        scorer: Scorer,
         worker: Worker,
         limits: BatchLimits,
         topics: ScoreTopics,
@@ -103,9 +104,9 @@ class ScoreProcessor:
         telemetry: Telemetry,
         now_ms: Callable[[], int],
     ) -> None:
-        self._preparer, self._scorer, self._worker, self._topics = preparer, scorer, worker, topics
+        self._preparer, self._worker, self._topics = preparer, worker, topics
         self._reviews, self._telemetry, self._now_ms = reviews, telemetry, now_ms
-        self._batcher = Batcher(limits)
+        self._batcher = Relay[Scorer](limits)
         self._waiting: deque[tuple[Ticket, Message, Finish]] = deque()
         self._pending: dict[Ticket, _Pending] = {}
         self._arrived, self._queued, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -117,6 +118,10 @@ class ScoreProcessor:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._prepare(pool))
                 tasks.create_task(self._batch(tasks))
+
+    def use(self, scorer: Scorer) -> None:
+        """Prepare with another model from now on; what is tokenised is scored and named by the one that did it."""
+        self._preparer.scorer = scorer
 
     def opened(self, lane: Partition, metadata: str) -> int | None:
         """A lane of texts keeps nothing, so it has nothing to read again."""
@@ -186,19 +191,19 @@ class ScoreProcessor:
         self._pending[ticket] = _Pending(prepared, finish)
         now_ms = _monotonic_ms()
         for index, tokens in enumerate(prepared.tokens):
-            self._batcher.add(Encoded(ticket, index, tokens), now_ms=now_ms)
+            self._batcher.add(Encoded(ticket, index, tokens), _model_of(prepared), now_ms=now_ms)
         self._queued.set()
 
     async def _batch(self, tasks: asyncio.TaskGroup) -> None:
         while True:
             await self._ahead.acquire()
             await self._until_due()
-            batch = self._batcher.take(now_ms=_monotonic_ms())
+            taken = self._batcher.take(now_ms=_monotonic_ms())
             self._room.set()
-            if batch is None:
+            if taken is None:
                 self._ahead.release()
             else:
-                tasks.create_task(self._score(batch))
+                tasks.create_task(self._score(*taken))
 
     async def _until_due(self) -> None:
         while (due_ms := self._batcher.due_ms()) is None or due_ms > _monotonic_ms():
@@ -209,18 +214,20 @@ class ScoreProcessor:
             except TimeoutError:
                 return
 
-    async def _score(self, batch: Batch) -> None:
+    async def _score(self, scorer: Scorer, batch: Batch) -> None:
         try:
-            predictions = await self._predict(batch.items, batch.waited_ms)
+            predictions = await self._predict(scorer, batch.items, batch.waited_ms)
         finally:
             self._ahead.release()
         for item, prediction in zip(batch.items, predictions, strict=True):
             self._answer(item, prediction)
 
-    async def _predict(self, items: Sequence[Encoded], waited_ms: int) -> list[Prediction | InternalError]:
+    async def _predict(
+        self, scorer: Scorer, items: Sequence[Encoded], waited_ms: int
+    ) -> list[Prediction | InternalError]:
         """The predictions of a batch; where the model fails on it, those of its halves."""
         try:
-            scored = await self._worker.score(items)
+            scored = await self._worker.score(items, scorer)
         except InternalError as error:
             self._telemetry.emit(BatchBisected(len(items), str(error)))
             if len(items) == 1:
@@ -230,7 +237,7 @@ class ScoreProcessor:
             self._telemetry.emit(BatchScored(len(items), batch.tokens, batch.padded, float(waited_ms), scored.seconds))
             return list(scored.predictions)
         middle = len(items) // 2
-        halves = [await self._predict(half, waited_ms) for half in (items[:middle], items[middle:])]
+        halves = [await self._predict(scorer, half, waited_ms) for half in (items[:middle], items[middle:])]
         return halves[0] + halves[1]
 
     def _answer(self, item: Encoded, prediction: Prediction | InternalError) -> None:
@@ -249,7 +256,7 @@ class ScoreProcessor:
 
     def _scored(self, prepared: Prepared, predictions: Sequence[Prediction | Rejected | None]) -> Done:
         answered = [prediction for prediction in predictions if prediction is not None]
-        signals = assemble(prepared, answered, self._scorer, self._now_ms())
+        signals = assemble(prepared, answered, _model_of(prepared), self._now_ms())
         if isinstance(signals, Rejected):
             return self._dead(prepared, signals)
         document = prepared.document
@@ -272,6 +279,12 @@ class ScoreProcessor:
 
     def _output(self, signal: Signal) -> Output:
         return Output(self._topics.signals, signal.entity.id.encode(), codec.encode(signal))
+
+
+def _model_of(prepared: Prepared) -> Scorer:
+    if prepared.scorer is None:
+        raise InternalError(f"{prepared.message.position} has tokens of no model")
+    return prepared.scorer
 
 
 def _monotonic_ms() -> int:

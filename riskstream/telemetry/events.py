@@ -20,6 +20,7 @@ import msgspec
 
 from riskstream.core.labels import Why
 from riskstream.core.records import AlertReason, AlertState, Reason, Severity
+from riskstream.core.refusals import Refusal
 
 Outcome = Literal["scored", "rejected", "unwatched", "duplicate", "shed"]
 OUTCOMES: tuple[Outcome, ...] = ("scored", "rejected", "unwatched", "duplicate", "shed")
@@ -127,10 +128,8 @@ class LagSeen(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """A transaction went through: `records` inputs became `outputs`.
-
-    `end_to_end_ms` has one sample an input: publication (score) or arrival (watch) to now.
-    """
+    """A transaction went through: `records` inputs became `outputs`. `end_to_end_ms` has one sample an input:
+    publication (score) or arrival (watch) to now."""
 
     stage: str
     topic: str
@@ -217,19 +216,21 @@ class SinkFailed(msgspec.Struct, frozen=True):
 
 
 class ModelLoaded(msgspec.Struct, frozen=True):
-    """A model version answers from now on. `previous` is empty at the start, else the version that it replaced."""
+    """A model version answers from now on. `previous` is empty at the start, else the version that it replaced;
+    `unchecked`: it has no golden pairs, so nothing tells whether it scores here as it was published."""
 
     model: str
     backend: str
     seconds: float
     previous: str = ""
+    unchecked: bool = False
 
 
 class ModelRefused(msgspec.Struct, frozen=True):
-    """A version was not taken; the one that runs goes on. `reason` is one of the registry's closed set."""
+    """A version was not taken; the one that runs goes on."""
 
     model: str
-    reason: str
+    reason: Refusal
     detail: str
 
 

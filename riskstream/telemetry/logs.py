@@ -34,7 +34,7 @@ def level_of(event: ev.Event) -> int:
             return logging.ERROR
         case ev.LaneFenced() | ev.TransactionLost() | ev.DeadLetterCut() | ev.BatchBisected() | ev.SinkFailed():
             return logging.WARNING
-        case ev.ModelRefused() | ev.ConfigRefused():
+        case ev.ModelRefused() | ev.ConfigRefused() | ev.ModelLoaded(unchecked=True):
             return logging.WARNING
         case ev.AlertPublished(state="firing" | "resolved"):
             return logging.INFO

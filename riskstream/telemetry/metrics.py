@@ -21,6 +21,7 @@ from prometheus_client.exposition import choose_encoder
 
 from riskstream.core.labels import WHYS
 from riskstream.core.records import Partition, Reason, Severity
+from riskstream.core.refusals import REFUSALS
 from riskstream.telemetry import events as ev
 
 _WAIT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -107,6 +108,8 @@ class Metrics:
     def _fill_closed_sets(self, feeds: Sequence[str], sinks: Sequence[str]) -> None:
         for why in WHYS:
             self.reviews.labels(why)
+        for refusal in REFUSALS:
+            self.model_refused.labels(refusal)
         for feed in feeds:
             self.signals.labels(feed)
             self.late.labels(feed)

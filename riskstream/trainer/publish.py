@@ -1,7 +1,8 @@
 """Writes a version directory, whole or not at all.
 
     network, tokenizer, manifest, card ──► <version>.part/ ──► <version>/
-                                           every file hashed, the manifest last
+                                           every file hashed, the manifest last; what is written is loaded
+                                           once, to note how it scores the golden pairs
 
 Loading it is `scoring`'s business: what is written here is what `TorchScorer.load` reads.
 """
@@ -20,7 +21,9 @@ from torch import Tensor
 
 from riskstream import __version__
 from riskstream.core.errors import OperatorError
+from riskstream.scoring.golden import write_golden
 from riskstream.scoring.manifest import CARD, CONFIG, TOKENIZER, WEIGHTS, Manifest, sha256, write_manifest
+from riskstream.scoring.torch_backend import TorchScorer
 from riskstream.scoring.weights import pack
 
 WEIGHTS_BYTES_MAX = 40 * 2**20
@@ -68,6 +71,7 @@ def write_version(
     files = {path.name: sha256(path) for path in sorted(part.iterdir())}
     finished = msgspec.structs.replace(manifest, files=files, code=code_version())
     write_manifest(part, finished)
+    finished = write_golden(TorchScorer.load(part, device="cpu"), part)
     if directory.exists():
         shutil.rmtree(directory)
     part.rename(directory)

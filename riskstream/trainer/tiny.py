@@ -47,8 +47,8 @@ def byte_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def build_tiny(root: Path, seed: int = 7) -> Path:
-    """Write `<root>/tiny/1` and return it; the same bytes for the same seed and library versions."""
+def build_tiny(root: Path, seed: int = 7, version: str = "1", labels: Labels = LABELS) -> Path:
+    """Write `<root>/tiny/<version>` and return it; the same bytes for the same seed and library versions."""
     torch.manual_seed(seed)
     tokenizer = byte_tokenizer()
     shape = BertConfig(
@@ -60,26 +60,26 @@ def build_tiny(root: Path, seed: int = 7) -> Path:
         max_position_embeddings=128,
         pad_token_id=1,
     )
-    net = RiskNet(shape, head_sizes(LABELS), "mean")
+    net = RiskNet(shape, head_sizes(labels), "mean")
     for weight in net.parameters():
         if weight.ndim == 2:
             torch.nn.init.normal_(weight, std=0.5)
     manifest = Manifest(
         name="tiny",
-        version="1",
-        labels=LABELS,
+        version=version,
+        labels=labels,
         pooling="mean",
         pad_id=1,
         tokens_max=128,
         temperatures={"sentiment": 1.0, "severity": 1.0, "risk": 1.0, "topic": 1.0},
         risk_score=Platt(),
-        thresholds=Thresholds(risk_score=0.5, risk=(0.5,) * len(LABELS.risk), severity=(0.5, 0.5, 0.5)),
+        thresholds=Thresholds(risk_score=0.5, risk=(0.5,) * len(labels.risk), severity=(0.5, 0.5, 0.5)),
         files={},
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tokenizer.json"
         tokenizer.save(str(path))
-        directory = root / "tiny" / "1"
+        directory = root / "tiny" / version
         write_version(directory, state=net.state_dict(), shape=shape.to_dict(), tokenizer=path, manifest=manifest)
     return directory
 

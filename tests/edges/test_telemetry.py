@@ -42,7 +42,7 @@ ONE_OF_EACH: list[ev.Event] = [
     ev.StateEvicted("idle", 3),
     ev.SinkFailed("alertmanager", "refused", will_retry=True),
     ev.ModelLoaded("finrisk@1", "onnx", 0.8),
-    ev.ModelRefused("finrisk@2", "hash_mismatch", "model.safetensors"),
+    ev.ModelRefused("finrisk@2", "hash", "model.safetensors"),
     ev.DriftSeen({"sentiment": 0.1}),
     ev.ServiceStarted("0.1.0", ("score",)),
     ev.ServiceStopping("SIGTERM"),

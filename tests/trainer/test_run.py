@@ -25,7 +25,7 @@ def test_rows_go_in_and_a_measured_version_comes_out(tmp_path: Path) -> None:
     assert found["fit"]["finished"] and found["fit"]["steps"] > 5
     directory = Path(found["version"])
     assert sorted(file.name for file in directory.iterdir()) == [
-        "card.md", "config.json", "manifest.json", "model.safetensors", "tokenizer.json",
+        "card.md", "config.json", "golden.json", "manifest.json", "model.safetensors", "tokenizer.json",
     ]  # fmt: skip
     scorer = TorchScorer.load(directory, device="cpu")
     assert scorer.manifest.parent == "base" and set(scorer.manifest.data) == {"rows.jsonl"}
