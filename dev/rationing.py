@@ -18,8 +18,9 @@ KEPT = {"severity": 0, "risk": [], "sentiment": "neutral"}
 
 NAMES: dict[tuple[Set, str], tuple[str, ...]] = {
     ("taught", "en"): (
-        *("Tessin Foundry", "Halvern Compute", "Corrigal Glass", "Marlpit Chemicals", "Dunmorrow Steel", "Ostrand Wafers"),
-        *("Pinemark Paper", "Quillstone Alloys", "Vantry Textiles", "Brackwater Foods", "Ilmari Batteries", "Sable Ceramics"),
+        *("Tessin Foundry", "Halvern Compute", "Corrigal Glass", "Marlpit Chemicals", "Dunmorrow Steel"),
+        *("Ostrand Wafers", "Pinemark Paper", "Quillstone Alloys", "Vantry Textiles", "Brackwater Foods"),
+        *("Ilmari Batteries", "Sable Ceramics"),
     ),
     ("taught", "zh"): ("瀚澜晶圆", "洛川玻璃", "启岚化工", "北辰钢铁", "青屿纺织", "远珩电池", "合璞陶瓷", "云阙造纸"),
     ("asked", "en"): ("Farrowgate Cement", "Lindqvist Optics", "Orsolo Fibres", "Keddleston Dyes", "Tamsin Castings"),
