@@ -59,7 +59,7 @@ name = "wire"
 topic = "wire"
 start = "earliest"
 partitions = 2
-[model]
+[models]
 root = "{models}"
 name = "{name}@champion"
 [watch]

@@ -24,6 +24,7 @@ import click
 import uvloop
 
 from riskstream import __version__
+from riskstream.cli_data import data
 from riskstream.cli_models import CONFIG, evaluate, models, train
 from riskstream.core.errors import OperatorError
 from riskstream.settings import Settings, load
@@ -185,7 +186,7 @@ def replay(
 
 
 @cli.command()
-@click.option("--model", help="A version's directory, name@version or name@alias; instead of model.name.")
+@click.option("--model", help="A version's directory, name@version or name@alias; instead of models.name.")
 @CONFIG
 def score(model: str | None, config: Path | None) -> int:
     """Score JSON lines from stdin to stdout: `text`, optional `entity` and `id` in, one line out for each."""
@@ -278,3 +279,4 @@ def trainer(once: bool, config: Path | None) -> int:
 cli.add_command(train)
 cli.add_command(evaluate)
 cli.add_command(models)
+cli.add_command(data)

@@ -1,4 +1,4 @@
-"""The commands about models: train, evaluate, list, show, verify."""
+"""The commands about models: train, evaluate; list, show, verify, promote, rollback."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from riskstream.registry.port import Store
 from riskstream.settings import load
 
 CONFIG = click.option("--config", "config", type=click.Path(path_type=Path), help="The settings file.")
@@ -60,7 +61,7 @@ def models_list(config: Path | None) -> int:
     """Every version, with the aliases that point to it."""
     from riskstream.registry.store import versions
 
-    for version in versions(load(config).model.root):
+    for version in versions(_store(config)):
         click.echo(f"{version.name}@{version.version}  {' '.join(version.aliases)}".rstrip())
     return 0
 
@@ -73,7 +74,7 @@ def models_show(reference: str, config: Path | None) -> int:
     from riskstream.registry.store import resolve
     from riskstream.scoring.manifest import MANIFEST
 
-    click.echo((resolve(load(config).model.root, reference) / MANIFEST).read_text(encoding="utf-8"))
+    click.echo((resolve(_store(config), reference) / MANIFEST).read_text(encoding="utf-8"))
     return 0
 
 
@@ -85,8 +86,39 @@ def models_verify(reference: str, config: Path | None) -> int:
     from riskstream.registry.store import resolve
     from riskstream.scoring.manifest import read_manifest, verify
 
-    directory = resolve(load(config).model.root, reference)
+    directory = resolve(_store(config), reference)
     manifest = read_manifest(directory)
     verify(directory, manifest)
     click.echo(f"{directory}: {len(manifest.files)} files, as in the manifest")
     return 0
+
+
+@models.command("promote")
+@click.argument("reference")
+@CONFIG
+def models_promote(reference: str, config: Path | None) -> int:
+    """Make a version (finrisk@2, finrisk@candidate) the champion; running daemons take it over."""
+    from riskstream.registry.store import promote
+
+    name, version = promote(_store(config), reference)
+    click.echo(f"{name}@champion is {version}")
+    return 0
+
+
+@models.command("rollback")
+@click.argument("name")
+@CONFIG
+def models_rollback(name: str, config: Path | None) -> int:
+    """Make the version before the champion again; once more: one further back."""
+    from riskstream.registry.store import rollback
+
+    was, now = rollback(_store(config), name)
+    click.echo(f"{name}@champion is {now}, was {was}")
+    return 0
+
+
+def _store(config: Path | None) -> Store:
+    from riskstream.registry.store import opened
+
+    section = load(config).models
+    return opened(section.root, section.cache)

@@ -112,13 +112,15 @@ class Feed(Section):
     """Partitions where `topics create` makes the topic."""
 
 
-class Model(Section):
-    """Which weights, and on what they run."""
+class Models(Section):
+    """Which weights, where they come from, and on what they run."""
 
     root: str = "models"
-    """The directory of model versions."""
+    """Where the versions are: a directory, or a URL (`s3://bucket/models`, with its fsspec plugin installed)."""
     name: str = "finrisk@champion"
-    """`name@version`, `name@alias`, or the path of a version's directory."""
+    """`name@alias`, `name@version`, or the path of a version's directory; read at the start."""
+    cache: Path = Path(".cache/models")
+    """Where versions of a URL are kept once fetched, the last four used; a directory as root needs none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`cuda` without a GPU stops the start; `auto` takes what is there and says so."""
     dtype: Literal["float32", "bfloat16"] = "float32"

@@ -25,7 +25,7 @@ from riskstream.sections import (
     Http,
     Kafka,
     Log,
-    Model,
+    Models,
     Reviews,
     Stages,
     Topics,
@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     kafka: Kafka = Kafka()
     topics: Topics = Topics()
     feed: tuple[Feed, ...] = ()
-    model: Model = Model()
+    models: Models = Models()
     batching: Batching = Batching()
     stages: Stages = Stages()
     watch: Watch = Watch()

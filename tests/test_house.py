@@ -23,8 +23,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "service": frozenset({"core", *EDGES, "settings", "sections"}),
     "sections": frozenset({"core"}),
     "settings": frozenset({"core", "sections"}),
-    "cli": frozenset({"cli_models", "core", *EDGES, "trainer", "service", "settings", "sections"}),
+    "cli": frozenset({"cli_data", "cli_models", "core", *EDGES, "trainer", "service", "settings", "sections"}),
     "__init__": frozenset(),
+    "cli_data": frozenset({"core", "trainer"}),
     "cli_models": frozenset({"core", *EDGES, "trainer", "settings"}),
     "__main__": frozenset({"cli"}),
 }

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parent.parent
         ("[kafka]\nbootstrap_servers = 'a:1,b:bar'", ["'b:bar' is not host:port"]),
         ("[kafka]\nsecurity_protocol = 'SASL_SSL'", ["sasl_username and sasl_password_file"]),
         ("[dead_letters]\nbytes_max = 1000000", ["dead_letters.bytes_max", "kafka.message_bytes_max"]),
-        ("[model]\ndevice = 'gpu'", ["model.device = 'gpu'", "'cuda'"]),
+        ("[models]\ndevice = 'gpu'", ["models.device = 'gpu'", "'cuda'"]),
         ("x = [", ["--config", "not TOML"]),
     ],
 )

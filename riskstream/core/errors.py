@@ -2,7 +2,11 @@
 
     RiskstreamError
     ├── OperatorError       who runs riskstream can mend it: names the thing, its value and the fix; exit code 2
-    │   └── UnknownTopic    a topic that the configuration names is not on the broker
+    │   ├── UnknownTopic    a topic that the configuration names is not on the broker
+    │   ├── MissingVersion  a reference means no model version
+    │   ├── DamagedVersion  a file of a model version is missing or is not the one that was published
+    │   ├── GoldenFailed    a model version does not score its golden pairs as it did when it was published
+    │   └── RegistryUnreachable  the store of models does not answer; asking again later may help
     ├── LaneLost            we no longer own an input partition, or cannot tell; uncommitted work is dropped
     └── InternalError       a bug or a broken part of ours; exit code 1
 
@@ -29,6 +33,22 @@ class OperatorError(RiskstreamError):
 
 class UnknownTopic(OperatorError):
     """A configured topic that the broker does not have."""
+
+
+class MissingVersion(OperatorError):
+    """A reference that means no version in the store of models."""
+
+
+class DamagedVersion(OperatorError):
+    """A model version whose files are not those that its manifest means."""
+
+
+class GoldenFailed(OperatorError):
+    """A model version whose scores here are not those of its publication."""
+
+
+class RegistryUnreachable(OperatorError):
+    """The store of models gave no answer: the network, its credentials or its volume."""
 
 
 class LaneLost(RiskstreamError):

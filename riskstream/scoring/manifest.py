@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from riskstream.core.errors import OperatorError
+from riskstream.core.errors import DamagedVersion
 from riskstream.core.records import Labels
 
 MANIFEST = "manifest.json"
@@ -62,14 +62,14 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """The manifest of a version directory. Raises OperatorError where it is missing or unreadable."""
+    """The manifest of a version directory. Raises DamagedVersion where it is missing or unreadable."""
     path = directory / MANIFEST
     try:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError as error:
-        raise OperatorError("model", str(directory), f"there is no {MANIFEST} in it", RESTORE) from error
+        raise DamagedVersion("model", str(directory), f"there is no {MANIFEST} in it", RESTORE) from error
     except msgspec.DecodeError as error:
-        raise OperatorError("model", str(path), str(error), RESTORE) from error
+        raise DamagedVersion("model", str(path), str(error), RESTORE) from error
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
@@ -85,14 +85,17 @@ def sha256(path: Path) -> str:
 
 
 def verify(directory: Path, manifest: Manifest) -> None:
-    """Raise OperatorError, naming the file, where a file of the version is missing or is not the one published."""
+    """Raise DamagedVersion, naming the file, where a file of the version is missing or is not the one published."""
     for name in (CONFIG, WEIGHTS, TOKENIZER):
         if name not in manifest.files:
-            raise OperatorError("model", str(directory / MANIFEST), f"it has no hash of {name}", RESTORE)
+            raise DamagedVersion("model", str(directory / MANIFEST), f"it has no hash of {name}", RESTORE)
     for name, expected in manifest.files.items():
+        if Path(name).name != name:
+            problem = f"it names the file {name[:80]!r}, which is not beside it"
+            raise DamagedVersion("model", str(directory / MANIFEST), problem, RESTORE)
         path = directory / name
         if not path.is_file():
-            raise OperatorError("model", str(path), "the file is missing", RESTORE)
+            raise DamagedVersion("model", str(path), "the file is missing", RESTORE)
         found = sha256(path)
         if found != expected:
-            raise OperatorError("model", str(path), f"its sha256 is {found[:12]}…, not {expected[:12]}…", RESTORE)
+            raise DamagedVersion("model", str(path), f"its sha256 is {found[:12]}…, not {expected[:12]}…", RESTORE)

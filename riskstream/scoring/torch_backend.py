@@ -59,7 +59,7 @@ class TorchScorer:
         where = chosen_device(device)
         if dtype == "bfloat16" and where.type == "cpu":
             problem = "on a CPU a score would move by up to 0.02 with the texts that share its batch"
-            raise OperatorError("model.dtype", dtype, problem, 'set it to "float32", or model.device to "cuda"')
+            raise OperatorError("models.dtype", dtype, problem, 'set it to "float32", or models.device to "cuda"')
         manifest = read_manifest(directory)
         verify(directory, manifest)
         if threads:
@@ -90,7 +90,7 @@ def chosen_device(device: Device) -> torch.device:
     """The device of a setting. Raises OperatorError for `cuda` where there is no GPU that torch can use."""
     if device == "cuda" and not torch.cuda.is_available():
         raise OperatorError(
-            "model.device", device, "torch sees no GPU", 'install a driver, or set it to "auto" or "cpu"'
+            "models.device", device, "torch sees no GPU", 'install a driver, or set it to "auto" or "cpu"'
         )
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -139,7 +139,7 @@ class Daemon:
         self.health.set("model", False, "the model is loading")
         started = time.monotonic()
         if self._scorer is None:
-            self._scorer = await asyncio.to_thread(parts.load_scorer, self.settings.model)
+            self._scorer = await asyncio.to_thread(parts.load_scorer, self.settings.models)
         if "watch" in self.stages:
             parts.check_rules_fit(inputs.rules, self._scorer)
         self._worker = Worker(self._scorer)

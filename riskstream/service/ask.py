@@ -47,7 +47,7 @@ class Failed(msgspec.Struct, frozen=True):
 
 def score_lines(settings: Settings, model: str | None, source: Iterable[bytes], out: BinaryIO) -> None:
     """Answer each line of `source` on `out`. Raises OperatorError where the model cannot be loaded."""
-    section = settings.model.model_copy(update={"name": model}) if model else settings.model
+    section = settings.models.model_copy(update={"name": model}) if model else settings.models
     scorer = parts.load_scorer(section)
     source = iter(source)
     while chunk := list(islice(source, LINES_AT_ONCE)):

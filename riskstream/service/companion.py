@@ -25,7 +25,7 @@ import msgspec
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import Broker
 from riskstream.kafka.client import KafkaBroker
-from riskstream.registry.store import CANDIDATE, CHAMPION, read_alias, resolve, set_alias, versions
+from riskstream.registry.store import CANDIDATE, CHAMPION, publish, read_alias, resolve, set_alias, versions
 from riskstream.scoring.manifest import Manifest, read_manifest, write_manifest
 from riskstream.scoring.torch_backend import TorchScorer
 from riskstream.service import parts
@@ -46,7 +46,7 @@ Report = dict[str, Any]
 async def run_once(settings: Settings, broker: Broker | None = None) -> Report:
     """Do one round and report it. Raises OperatorError for what the operator can mend: then nothing has changed."""
     name = name_of(settings)
-    champion = resolve(settings.model.root, f"{name}@{CHAMPION}")
+    champion = resolve(settings.models.root, f"{name}@{CHAMPION}")
     manifest = read_manifest(champion)
     config = load_config(settings.trainer.config)
     last = last_round(settings, name)
@@ -74,16 +74,20 @@ async def run_once(settings: Settings, broker: Broker | None = None) -> Report:
 
 def name_of(settings: Settings) -> str:
     """The model's name in the registry. Raises OperatorError where the settings name a directory."""
-    name = settings.model.name.partition("@")[0]
+    name = settings.models.name.partition("@")[0]
     if "/" in name or (Path(name) / "manifest.json").is_file():
         fix = "write its name in the registry, such as finrisk@champion"
-        raise OperatorError("model.name", settings.model.name, "is a directory, and a round needs aliases", fix)
+        raise OperatorError("models.name", settings.models.name, "is a directory, and a round needs aliases", fix)
     return name
 
 
 def last_round(settings: Settings, name: str) -> Manifest | None:
     """The manifest of the newest version that a round published."""
-    mine = [read_manifest(version.path) for version in versions(settings.model.root) if version.name == name]
+    mine = [
+        read_manifest(resolve(settings.models.root, f"{name}@{version.version}"))
+        for version in versions(settings.models.root)
+        if version.name == name
+    ]
     return max((m for m in mine if ROUND in m.metrics), key=lambda m: _number(m.version), default=None)
 
 
@@ -148,7 +152,7 @@ class Round:
 
     def _next_version(self) -> str:
         name = self._manifest.name
-        there = [_number(v.version) for v in versions(self._settings.model.root) if v.name == name]
+        there = [_number(v.version) for v in versions(self._settings.models.root) if v.name == name]
         return str(max(there, default=0) + 1)
 
     def _judge(self, made: Path, rows: Mix, limits: Limits) -> Decision:
@@ -175,12 +179,8 @@ class Round:
 
     def _publish(self, made: Path, version: str, decision: Decision) -> bool:
         """Put the version into the registry and point the aliases; whether it is the champion now."""
-        root, name = self._settings.model.root, self._manifest.name
-        target = Path(root) / name / version
-        part = target.with_name(f".{version}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(made, part)
-        part.rename(target)
+        root, name = self._settings.models.root, self._manifest.name
+        publish(root, made, name, version)
         set_alias(root, name, CANDIDATE, version)
         if not decision.promoted or read_alias(root, name, CHAMPION) != self._manifest.version:
             return False

@@ -62,7 +62,7 @@ def _checks(settings: Settings) -> dict[str, Check]:
         return f"{settings.watch.rules}: {len(parts.load_rules(settings.watch.rules).rules)} rules"
 
     async def model() -> str:
-        scorer = await asyncio.to_thread(parts.load_scorer, settings.model)
+        scorer = await asyncio.to_thread(parts.load_scorer, settings.models)
         parts.check_rules_fit(parts.load_rules(settings.watch.rules), scorer)
         return f"{scorer.name} on {scorer.backend}, hashes as in its manifest"
 

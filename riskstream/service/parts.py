@@ -21,7 +21,7 @@ from riskstream.core.rulefile import check_labels, parse_rules
 from riskstream.core.rules import RuleSet
 from riskstream.core.watchlist import parse_watchlist, watchlist_hash
 from riskstream.kafka.config import KafkaConfig
-from riskstream.sections import Batching, Feed, Kafka, Model, Reviews
+from riskstream.sections import Batching, Feed, Kafka, Models, Reviews
 from riskstream.service.pipeline import Preparer
 from riskstream.settings import Settings, read_secret
 from riskstream.telemetry.events import ConfigKind
@@ -200,12 +200,17 @@ def topics_used(settings: Settings, stages: Collection[str]) -> list[str]:
     return list(dict.fromkeys(name for stage in stages for name in names[stage]))
 
 
-def load_scorer(section: Model) -> Scorer:
-    """The model that the settings name, verified and loaded. Takes seconds; runs on any thread."""
+def load_scorer(section: Models) -> Scorer:
+    """The model that the settings name, fetched, verified and loaded. Takes seconds; runs on any thread."""
     from riskstream.registry.store import resolve
+
+    return load_version(resolve(section.root, section.name, section.cache), section)
+
+
+def load_version(directory: Path, section: Models) -> Scorer:
+    """The model in a version's directory, on the device that the settings say."""
     from riskstream.scoring.torch_backend import TorchScorer
 
-    directory = resolve(section.root, section.name)
     return TorchScorer.load(
         directory, device=section.device, dtype=section.dtype, threads=section.threads or usable_cores()
     )

@@ -49,7 +49,7 @@ def replay_files(settings: Settings, job: ReplayJob, out: BinaryIO) -> None:
         if job.signals is not None:
             signals = replay.saved_signals(_lines((job.signals,)), str(job.signals))
         else:
-            scorer = parts.load_scorer(settings.model)
+            scorer = parts.load_scorer(settings.models)
             parts.check_rules_fit(rules, scorer)
             feed = _feed(settings, job.feed_name)
             decoder = parts.decoder_of(feed)

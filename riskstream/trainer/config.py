@@ -11,17 +11,37 @@ from riskstream.core.errors import OperatorError
 
 
 class DataFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One labelled file, relative to `data.root`, and how often its training rows come in an epoch (0.5: half)."""
+    """One labelled file, relative to `data.root`, and how often its training rows come in an epoch (0.5: half).
+
+    `source` and `licence` are for the data card: who made it, and what may be done with it.
+    """
 
     path: str
     repeat: float = 1.0
+    source: str = ""
+    licence: str = ""
+
+
+class SplitShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What of the texts without a `split` is measured on; the rest is trained on."""
+
+    valid: float = 0.1
+    test: float = 0.1
 
 
 class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the rows are."""
+    """Where the rows are, and which of them are kept from training.
+
+    `near_duplicates`: a training row is dropped whose text shares at least this much (Jaccard, of pieces of a word's
+    length) with one of another split; lower drops more; 0 looks for none, and refuses a text that stands on both sides.
+    `second_reader`: the same rows labelled again, for the agreement in the data card.
+    """
 
     root: str
     files: tuple[DataFile, ...]
+    near_duplicates: float = 0.0
+    split: SplitShares = SplitShares()
+    second_reader: str = ""
 
 
 class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,9 +120,10 @@ class LoraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DistilConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Learning from a finished version too. `weight` is the teacher's share of the loss."""
+    """Learning from a finished version too. `weight` is its share of the loss; `heads` are those that it teaches."""
 
     teacher: str = ""
+    heads: tuple[str, ...] = ("sentiment", "severity", "risk", "topic")
     weight: float = 0.5
     temperature: float = 2.0
 
@@ -131,6 +152,21 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cashtag: float
     join: float = 0.0
     contrast: float = 1.0
+
+
+class RewriteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Shares of training texts that are written otherwise each time they are drawn (0 to 1; 0: never).
+
+    `synonyms`: words are replaced by others of the lexicon. `typos`: letters are swapped, dropped or doubled.
+    `dressing`: another case, other marks, another width. `rename`: the entity becomes one of `watchlists`. More makes a
+    model less bound to wording, and slower to learn it.
+    """
+
+    synonyms: float = 0.0
+    typos: float = 0.0
+    dressing: float = 0.0
+    rename: float = 0.0
+    watchlists: tuple[str, ...] = ()
 
 
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

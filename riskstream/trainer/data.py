@@ -1,29 +1,33 @@
-"""Labelled rows in, examples out: read, checked, merged, split.
+"""Labelled rows in, examples out: read, checked, split, merged.
 
-    rows of all files ──► merge by (text, entity, split) ──► Example: every label that any file has for that pair
+    rows of all files ──► splits, less copies ──► merge by (text, entity, split) ──► Example: all that any file knows
 
 Rule 1. One forward serves several heads, so rows that are the same question are one example.
-Rule 2. Training sees `train` alone. A text that is in `test`, `valid` or `spare` anywhere is refused in `train`.
+Rule 2. Training sees `train` alone. A text that is in `test`, `valid` or `spare` anywhere is refused in `train`, or
+        dropped from it, with its near copies, where `data.near_duplicates` is set.
 Rule 3. A missing head is unlabelled, never negative; `risk = []` says that none of the categories applies.
 """
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from riskstream.core.errors import OperatorError
 from riskstream.core.records import Labels
 from riskstream.trainer.config import DataConfig
+from riskstream.trainer.copies import copies
+from riskstream.trainer.rows import HEADS, Row, read_rows
+from riskstream.trainer.splits import with_splits, without_copies
 
-SPLITS = ("train", "valid", "test", "spare")
+log = logging.getLogger(__name__)
 
 
 class RowLabels(msgspec.Struct, frozen=True):
-    """The labels of one row, by head."""
+    """The labels of one row, by head of ours."""
 
     sentiment: str | None = None
     severity: int | None = None
@@ -31,25 +35,12 @@ class RowLabels(msgspec.Struct, frozen=True):
     topic: str | None = None
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One line of a labelled file; fields that the trainer has no use for are passed over."""
-
-    id: str
-    text: str
-    entity: str
-    lang: str
-    source: str
-    split: str
-    labels: dict[str, Any]
-    kind: str = ""
-    picked: str = ""
-
-
 class Example(msgspec.Struct, frozen=True):
     """One question to the model, and all that is known of its answer, as label positions.
 
-    `parts` are the files that it came from; `kin` is how many entities are asked about in the same text. `source` and
-    `kind` (news, social, filing, contract, …) are the row's own; an empty kind is not told.
+    `parts` are the files that it came from; `kin` is how many entities are asked about in the same text. `source`,
+    `kind` (news, social, filing, contract, …; empty: not told), `picked` and `id` are those of the file named first.
+    `extra` are labels of other heads than ours, one a head.
     """
 
     text: str
@@ -70,67 +61,47 @@ class Example(msgspec.Struct, frozen=True):
     extra: tuple[tuple[str, str], ...] = ()
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The rows of one file; a row without text asks nothing and is left out.
-
-    Raises OperatorError with the file, the line, the field and its value.
-    """
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError as error:
-        raise OperatorError(
-            "data.files", str(path), "there is no such file", "correct data.root or the path"
-        ) from error
-    decoder = msgspec.json.Decoder(Row)
-    rows: list[Row] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = decoder.decode(line)
-        except msgspec.DecodeError as error:
-            raise OperatorError(
-                f"{path}:{number}", line[:80].decode("utf-8", "replace"), str(error), "mend the line"
-            ) from error
-        if row.split not in SPLITS:
-            raise OperatorError(f"{path}:{number} split", row.split, f"not one of {SPLITS}", "mend the line")
-        if row.text.strip():
-            rows.append(row)
-    return rows
-
-
 def part_name(path: str) -> str:
     """The short name of a file in slices and repeats: `risk/authored.zh.jsonl` → `authored.zh`."""
     return Path(path).name.removesuffix(".jsonl")
+
+
+def load_rows(config: DataConfig, labels: Labels | None = None) -> tuple[dict[str, list[Row]], Counter[str]]:
+    """The rows of each file by its path, each row with a split, and how many training rows each lost as copies."""
+    read = {file.path: read_rows(Path(config.root) / file.path, labels) for file in config.files}
+    flat = with_splits([row for rows in read.values() for row in rows], config.split, config.near_duplicates)
+    parts: dict[str, list[Row]] = {}
+    for path, rows in read.items():
+        parts[path], flat = flat[: len(rows)], flat[len(rows) :]
+    return without_copies(parts, config.near_duplicates)
 
 
 def load_examples(config: DataConfig, labels: Labels) -> list[Example]:
     """All examples of all files and splits, merged, in a stable order. Raises OperatorError for a bad row."""
     found: dict[tuple[str, str, str], Example] = {}
     kin: dict[str, set[str]] = {}
+    parts, dropped = load_rows(config, labels)
     for file in config.files:
-        path = Path(config.root) / file.path
-        for row in read_rows(path):
-            example = _example(row, part_name(file.path), file.repeat, labels, path)
+        if dropped[file.path]:
+            log.info("%s: %d training rows copy a text of another split, dropped", file.path, dropped[file.path])
+        for row in parts[file.path]:
+            example = _example(row, part_name(file.path), file.repeat, labels)
             key = (row.text, row.entity, row.split)
             found[key] = _merge(found[key], example) if key in found else example
             kin.setdefault(row.text, set()).add(row.entity)
-    examples = [msgspec.structs.replace(example, kin=len(kin[example.text])) for example in found.values()]
-    check_split(examples)
-    return examples
+    return [msgspec.structs.replace(example, kin=len(kin[example.text])) for example in found.values()]
 
 
-def check_split(examples: Iterable[Example]) -> None:
-    """Raise OperatorError where a text for training is also one to measure on."""
-    held: set[str] = set()
-    train: set[str] = set()
+def leaked(examples: Iterable[Example], threshold: float = 0.8) -> set[str]:
+    """The texts of `test` of which a (near) copy is in `train`: what a model may know by heart.
+
+    Empty by construction where the examples were loaded with `data.near_duplicates`: load them without.
+    """
+    texts: dict[str, list[str]] = {"train": [], "test": []}
     for example in examples:
-        (train if example.split == "train" else held).add(example.text)
-    both = train & held
-    if both:
-        raise OperatorError(
-            "split", len(both), "texts are in train and in another split", "split by text, over all files"
-        )
+        if example.split in texts:
+            texts[example.split].append(example.text)
+    return set(copies(texts["test"], texts["train"], threshold))
 
 
 def of(examples: Iterable[Example], *, split: str, part: str = "", head: str = "") -> list[Example]:
@@ -144,21 +115,12 @@ def of(examples: Iterable[Example], *, split: str, part: str = "", head: str = "
     ]
 
 
-def _place(value: str, names: Sequence[str], where: str) -> int:
-    if value not in names:
-        raise OperatorError(
-            where, value, f"not a label of this head: {', '.join(names)}", "mend the row or the config's labels"
-        )
-    return names.index(value)
+def _place(value: str | None, names: Sequence[str]) -> int | None:
+    return None if value is None else names.index(value)
 
 
-def _example(row: Row, part: str, repeat: float, labels: Labels, path: Path) -> Example:
-    where = f"{path} id={row.id} labels"
+def _example(row: Row, part: str, repeat: float, labels: Labels) -> Example:
     known = msgspec.convert(row.labels, RowLabels)
-    if known.severity is not None and not 0 <= known.severity < len(labels.severity):
-        raise OperatorError(
-            f"{where}.severity", known.severity, f"not in 0..{len(labels.severity) - 1}", "mend the row"
-        )
     return Example(
         text=row.text,
         entity=row.entity,
@@ -169,14 +131,14 @@ def _example(row: Row, part: str, repeat: float, labels: Labels, path: Path) -> 
         parts=(part,),
         repeat=repeat,
         kin=1,
-        sentiment=None if known.sentiment is None else _place(known.sentiment, labels.sentiment, f"{where}.sentiment"),
+        sentiment=_place(known.sentiment, labels.sentiment),
         severity=known.severity,
-        risk=None if known.risk is None else tuple(_place(name, labels.risk, f"{where}.risk") for name in known.risk),
-        topic=None if known.topic is None else _place(known.topic, labels.topic, f"{where}.topic"),
+        risk=None if known.risk is None else tuple(labels.risk.index(name) for name in known.risk),
+        topic=_place(known.topic, labels.topic),
         picked=row.picked,
         id=row.id,
         extra=tuple(
-            (k, v) for k, v in row.labels.items() if k not in RowLabels.__struct_fields__ and isinstance(v, str)
+            (head, value) for head, value in row.labels.items() if head not in HEADS and isinstance(value, str)
         ),
     )
 
@@ -191,5 +153,6 @@ def _merge(first: Example, second: Example) -> Example:
         severity=second.severity if first.severity is None else first.severity,
         risk=second.risk if first.risk is None else first.risk,
         topic=second.topic if first.topic is None else first.topic,
-        extra=first.extra + second.extra,
+        picked=first.picked or second.picked,
+        extra=first.extra + tuple(pair for pair in second.extra if pair[0] not in dict(first.extra)),
     )

@@ -5,7 +5,7 @@ loss = (1 - weight) × labels + weight × temperature² × (KL of softmax heads 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -37,13 +37,15 @@ class Teacher:
         with torch.inference_mode():
             wanted = self._net(inputs["ids"], inputs["mask"])
         weight = self._config.weight
-        return (1 - weight) * loss + weight * gap(logits, wanted, self._config.temperature)
+        return (1 - weight) * loss + weight * gap(logits, wanted, self._config.temperature, self._config.heads)
 
 
-def gap(student: Mapping[str, Tensor], teacher: Mapping[str, Tensor], temperature: float) -> Tensor:
-    """How far the student's heads are from the teacher's, a mean over texts, summed over heads."""
+def gap(
+    student: Mapping[str, Tensor], teacher: Mapping[str, Tensor], temperature: float, heads: Sequence[str] = HEADS
+) -> Tensor:
+    """How far the student's heads are from the teacher's, a mean over texts, summed over these heads."""
     total = student["severity"].new_zeros(())
-    for head in HEADS:
+    for head in heads:
         if head not in student or head not in teacher:
             continue
         own, wanted = student[head] / temperature, teacher[head].clone() / temperature

@@ -69,7 +69,9 @@ def test_an_alias_is_replaced_and_listed(root: Path) -> None:
     assert store.read_alias(root, "finrisk", store.CHAMPION) == "1"
     listed = [(item.name, item.version, item.aliases) for item in store.versions(root)]
     assert listed == [("finrisk", "1", ("champion", "candidate")), ("finrisk", "2", ()), ("tiny", "1", ())]
-    assert sorted(path.name for path in (root / "finrisk").iterdir()) == ["1", "2", "candidate", "champion", "half"]
+    assert sorted(path.name for path in (root / "finrisk").iterdir()) == [
+        *("1", "2", "candidate", "champion", "half", "history.jsonl")
+    ]
 
 
 @pytest.mark.parametrize(("alias", "version"), [("winner", "1"), ("champion", "9")])

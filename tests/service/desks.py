@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from riskstream.registry.store import set_alias
-from riskstream.sections import Model, Topics, Trainer
+from riskstream.sections import Models, Topics, Trainer
 from riskstream.settings import Settings
 from tests.trainer.bases import ROOT, write_config, write_rows
 
@@ -54,7 +54,7 @@ class Desk:
         self.config = write_config(folder, lora=lora, fit=fit, augment={"join": 0.0})
         self.settings = Settings(
             topics=topics or Topics(),
-            model=Model(root=str(self.models), name="tiny@champion"),
+            models=Models(root=str(self.models), name="tiny@champion"),
             trainer=Trainer(**{"config": self.config, "labels_min": 20, "golden_rows_max": 50, **trainer}),
         )
 

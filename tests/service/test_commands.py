@@ -35,7 +35,7 @@ Call = Callable[..., Done]
 def call(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
     """Run a command as `main` does, in this process: the model's libraries are imported once."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("RISKSTREAM_MODEL__NAME", "models/tiny/1")
+    monkeypatch.setenv("RISKSTREAM_MODELS__NAME", "models/tiny/1")
 
     def run(*arguments: str | Path, stdin: bytes = b"") -> Done:
         monkeypatch.setattr(sys, "argv", ["riskstream", *map(str, arguments)])

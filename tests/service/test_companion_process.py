@@ -38,7 +38,7 @@ bootstrap_servers = "{server.bootstrap_servers}"
 {topics}
 partitions = 1
 replication = 1
-[model]
+[models]
 root = "{desk.models}"
 name = "tiny@champion"
 [trainer]

@@ -60,7 +60,7 @@ name = "demo"
 topic = "{self.feed}"
 start = "earliest"
 partitions = 2
-[model]
+[models]
 name = "models/tiny/1"
 [watch]
 watchlist = "config/watchlists/three-days.csv"

@@ -13,8 +13,9 @@ from riskstream.core.errors import OperatorError
 from riskstream.core.records import Labels
 from riskstream.trainer.augment import Augmenter
 from riskstream.trainer.batches import by_length, drawn
-from riskstream.trainer.config import AugmentConfig, DataConfig, DataFile, load_config
-from riskstream.trainer.data import Example, load_examples, of
+from riskstream.trainer.config import AugmentConfig, DataConfig, DataFile, SplitShares, load_config
+from riskstream.trainer.data import Example, leaked, load_examples, load_rows, of
+from riskstream.trainer.rows import check_rows
 
 LABELS = Labels(
     ("negative", "neutral", "positive"), ("none", "watch", "material", "severe"), ("credit", "legal"), ("Macro",)
@@ -40,12 +41,18 @@ def load(folder: Path, *files: DataFile) -> list[Example]:
     ("bad", "says"),
     [
         ("{", "one.jsonl:2"),
-        (row(text=5), "$.text"),
-        ({"id": "x"}, "missing required field"),
-        (row(split="dev"), "not one of"),
-        (row(labels={"sentiment": "sad"}), "id=a-1 labels.sentiment = 'sad'"),
-        (row(labels={"severity": 4}), "not in 0..3"),
-        (row(labels={"risk": ["credit", "weather"]}), "labels.risk = 'weather'"),
+        ("7", "one.jsonl:2 = '7': not an object"),
+        (row(text=5), "one.jsonl:2 text = '5': is not text. Fix: write it as text"),
+        ({"id": "x"}, "text = 'None': is missing"),
+        (row(id=""), "id = '': is empty"),
+        (row(split="dev"), "split = 'dev': not one of train, valid, test, spare"),
+        (row(labels=[]), "labels = '[]': is not an object"),
+        (row(labels={"sentiment": "sad"}), "labels.sentiment = 'sad': 'sad' is not a label of this head"),
+        (row(labels={"severity": 4}), "labels.severity = '4': not in 0..3"),
+        (row(labels={"severity": True}), "labels.severity = 'True': is not a whole number"),
+        (row(labels={"risk": "credit"}), "labels.risk = 'credit': is not a list of texts"),
+        (row(labels={"risk": ["credit", 3]}), "is not a list of texts"),
+        (row(labels={"risk": ["credit", "weather"]}), "'weather' is not a label of this head: credit, legal"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, bad: Any, says: str) -> None:
@@ -53,6 +60,39 @@ def test_a_bad_row_is_named(tmp_path: Path, bad: Any, says: str) -> None:
     with pytest.raises(OperatorError) as caught:
         load(tmp_path, file)
     assert says in str(caught.value)
+
+
+def test_all_mistakes_of_a_file_are_told_at_once_and_not_without_end(tmp_path: Path) -> None:
+    few = write(tmp_path, "few.jsonl", [row(split="dev"), row(), row(lang=None), row(labels={"severity": 9})])
+    with pytest.raises(OperatorError) as caught:
+        load(tmp_path, few)
+    lines = str(caught.value).splitlines()
+    assert [line.split("few.jsonl")[1].split(" ")[0] for line in lines] == [":1", ":3", ":4"]
+    assert "3 mistakes" in lines[0]
+    many = write(tmp_path, "many.jsonl", [row(split="dev")] * 30)
+    with pytest.raises(OperatorError, match="20 mistakes or more") as caught:
+        load(tmp_path, many)
+    assert len(str(caught.value).splitlines()) == 20
+
+
+def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl").write_bytes(json.dumps(row()).encode() + b'\n{"id": "\xff"}\n')
+    with pytest.raises(OperatorError, match=r"one\.jsonl:2 = .*not JSON in UTF-8"):
+        load(tmp_path, DataFile("one.jsonl"))
+
+
+def test_an_id_that_comes_twice_is_a_mistake_where_it_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, "one.jsonl", [row(), row(id="b"), row(text="again")])
+    assert len(check_rows(tmp_path / "one.jsonl")[0]) == 3
+    rows, (mistake,) = check_rows(tmp_path / "one.jsonl", unique_ids=True)
+    assert (len(rows), mistake.line, mistake.field, mistake.problem) == (2, 3, "id", "stands in line 1, too")
+
+
+def test_an_example_keeps_its_rows_id_draw_and_labels_of_other_heads(tmp_path: Path) -> None:
+    first = write(tmp_path, "a.jsonl", [row(labels={"severity": 1, "clause": "Audit", "tags": ["x"]})])
+    second = write(tmp_path, "b.jsonl", [row(id="b", picked="random", labels={"clause": "Term", "tone": "calm"})])
+    (example,) = load(tmp_path, first, second)
+    assert (example.id, example.picked, example.extra) == ("a-1", "random", (("clause", "Audit"), ("tone", "calm")))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -86,6 +126,42 @@ def test_examples_are_chosen_by_split_part_and_head(tmp_path: Path) -> None:
     assert [e.text for e in of(examples, split="train")] == ["Acme sued"]
     assert of(examples, split="test", head="severity") == []
     assert of(examples, split="train", part="other") == []
+
+
+def test_a_copy_of_a_text_to_measure_on_is_dropped_from_train_and_from_nowhere_else(tmp_path: Path) -> None:
+    report = "Acme Foods cuts its outlook for the year as sugar prices rise and demand in the north falls"
+    train = write(
+        tmp_path, "train.jsonl", [row(text=f"RT @desk: {report} https://t.example/x1"), row(text="Bolt wins a tender")]
+    )
+    held = write(tmp_path, "held.jsonl", [row(text=report, split="test"), row(text=report + "!", split="valid")])
+    config = DataConfig(str(tmp_path), (train, held), near_duplicates=0.8)
+    parts, dropped = load_rows(config, LABELS)
+    assert [r.text for r in parts["train.jsonl"]] == ["Bolt wins a tender"]
+    assert (dropped["train.jsonl"], dropped["held.jsonl"], len(parts["held.jsonl"])) == (1, 0, 2)
+    assert [e.split for e in load_examples(config, LABELS)] == ["train", "test", "valid"]
+    assert leaked(load_examples(config, LABELS)) == set()
+    assert leaked(load(tmp_path, train, held)) == {report}
+
+
+@pytest.mark.parametrize("split", ["test", "valid", "spare"])
+def test_the_same_text_on_both_sides_is_dropped_where_copies_are_looked_for(tmp_path: Path, split: str) -> None:
+    file = write(tmp_path, "one.jsonl", [row(), row(split=split)])
+    config = DataConfig(str(tmp_path), (file,), near_duplicates=0.8)
+    assert [example.split for example in load_examples(config, LABELS)] == [split]
+
+
+def test_a_text_without_a_split_has_one_side_over_all_files_and_with_its_near_copies(tmp_path: Path) -> None:
+    reports = [f"Firm number {n} of {n * 7} opens a plant in district {n * 13} this spring" for n in range(300)]
+    first = write(tmp_path, "a.jsonl", [row(text=text, split="") for text in reports])
+    second = write(tmp_path, "b.jsonl", [row(text=text.upper() + "!", split="") for text in reports])
+    third = write(tmp_path, "c.jsonl", [row(text="Known Firm sued in May", split="test")])
+    fourth = write(tmp_path, "d.jsonl", [row(text="known firm SUED in May https://t.example/1", split="")])
+    config = DataConfig(str(tmp_path), (first, second, third, fourth), 0.99, SplitShares(valid=0.2, test=0.3))
+    parts, dropped = load_rows(config, LABELS)
+    sides = [r.split for r in parts["a.jsonl"]]
+    assert sides == [r.split for r in parts["b.jsonl"]] and not any(dropped.values())
+    assert 40 < sides.count("valid") < 80 and 70 < sides.count("test") < 110
+    assert [r.split for r in parts["d.jsonl"]] == ["test"]
 
 
 def test_a_fraction_of_a_repeat_is_drawn_by_chance(tmp_path: Path) -> None:

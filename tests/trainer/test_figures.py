@@ -101,3 +101,13 @@ def test_severity_costs_more_the_further_it_is_off() -> None:
 )
 def test_the_learning_rate_rises_and_falls(progress: float, share: float) -> None:
     assert rate(progress, 0.1) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 30.0])
+def test_a_network_that_is_too_sure_of_itself_is_calibrated_too(scale: float) -> None:
+    random = np.random.default_rng(5)
+    line = random.normal(0.0, 3.0, 4000)
+    truth = random.random(4000) < 1 / (1 + np.exp(-(line - 1.0)))
+    found = fit_platt(line * scale, truth)
+    assert found.slope * scale == pytest.approx(1.0, abs=0.1)
+    assert found.offset == pytest.approx(-1.0, abs=0.2)
