@@ -46,7 +46,7 @@ Report = dict[str, Any]
 async def run_once(settings: Settings, broker: Broker | None = None) -> Report:
     """Do one round and report it. Raises OperatorError for what the operator can mend: then nothing has changed."""
     name = name_of(settings)
-    champion = resolve(settings.models.root, f"{name}@{CHAMPION}")
+    champion = _directory(settings, f"{name}@{CHAMPION}")
     manifest = read_manifest(champion)
     config = load_config(settings.trainer.config)
     last = last_round(settings, name)
@@ -82,13 +82,17 @@ def name_of(settings: Settings) -> str:
 
 
 def last_round(settings: Settings, name: str) -> Manifest | None:
-    """The manifest of the newest version that a round published."""
-    mine = [
-        read_manifest(resolve(settings.models.root, f"{name}@{version.version}"))
-        for version in versions(settings.models.root)
-        if version.name == name
-    ]
-    return max((m for m in mine if ROUND in m.metrics), key=lambda m: _number(m.version), default=None)
+    """The manifest of the newest version that a round published; older ones are not fetched."""
+    mine = [v.version for v in versions(settings.models.root) if v.name == name]
+    for version in sorted(mine, key=_number, reverse=True):
+        manifest = read_manifest(_directory(settings, f"{name}@{version}"))
+        if ROUND in manifest.metrics:
+            return manifest
+    return None
+
+
+def _directory(settings: Settings, reference: str) -> Path:
+    return resolve(settings.models.root, reference, settings.models.cache)
 
 
 def since_of(last: Manifest | None, topic: str) -> dict[int, int]:

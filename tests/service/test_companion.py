@@ -168,6 +168,6 @@ async def test_without_golden_rows_nothing_is_fitted(tmp_path: Path) -> None:
 async def test_a_model_that_is_a_directory_cannot_be_refreshed(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     model = desk.settings.models.model_copy(update={"name": str(desk.models / "tiny" / "1")})
-    settings = desk.settings.model_copy(update={"model": model})
-    with pytest.raises(OperatorError, match=r"model\.name.*aliases"):
+    settings = desk.settings.model_copy(update={"models": model})
+    with pytest.raises(OperatorError, match=r"models\.name.*aliases"):
         await run_once(settings, await broker_with(settings, sound(30)))
