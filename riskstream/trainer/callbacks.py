@@ -70,7 +70,7 @@ class Averaging(TrainerCallback):
         self._mean: dict[str, Tensor] = {}
         if resumed is not None and (resumed / AVERAGE).is_file():
             self._mean = load_file(resumed / AVERAGE)
-            self._steps = round(1 / (1 - decay))
+            self._steps = int(resumed.name.rpartition("-")[2])
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Take the new weights in."""

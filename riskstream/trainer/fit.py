@@ -117,15 +117,7 @@ def _one(
     network.freeze(net, config)
     if config.lora.rank:
         network.adapt(net, config.lora)
-    batches = Batches(
-        train,
-        PairTokenizer.load(base / "tokenizer.json", settings.tokens_max),
-        Augmenter(config.augment, train),
-        Targets(len(labels.risk), config.auxiliary),
-        batch_tokens=settings.batch_tokens,
-        pad_id=network.pad_id(base),
-        seed=seed,
-    )
+    batches = batches_of(config, labels, train, base, seed)
     resumed = resumable(config, out)
     clock = Clock(settings.minutes_max, settings.checkpoint_minutes)
     averaging = Averaging(net, settings.average_decay, resumed) if settings.average_decay else None
@@ -167,6 +159,19 @@ def _one(
         device=str(trainer.args.device),
     )
     return report, network.merged(net)
+
+
+def batches_of(config: TrainConfig, labels: Labels, train: Sequence[Example], base: Path, seed: int) -> Batches:
+    """The endless stream of a run's batches."""
+    return Batches(
+        train,
+        PairTokenizer.load(base / "tokenizer.json", config.fit.tokens_max),
+        Augmenter(config.augment, train),
+        Targets(len(labels.risk), config.auxiliary),
+        batch_tokens=config.fit.batch_tokens,
+        pad_id=network.pad_id(base),
+        seed=seed,
+    )
 
 
 def arguments(config: TrainConfig, out: Path, batches: Batches, seed: int) -> TrainingArguments:

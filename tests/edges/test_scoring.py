@@ -162,12 +162,12 @@ def test_a_damaged_version_is_refused_by_name(tmp_path: Path, damage: object, sa
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_cuda_without_a_gpu_is_the_operators_mistake() -> None:
-    with pytest.raises(OperatorError, match=r"model\.device = 'cuda': torch sees no GPU"):
+    with pytest.raises(OperatorError, match=r"models\.device = 'cuda': torch sees no GPU"):
         TorchScorer.load(TINY, device="cuda")
 
 
 def test_bfloat16_on_a_cpu_would_break_the_promise_and_is_refused() -> None:
-    with pytest.raises(OperatorError, match=r"model\.dtype = 'bfloat16'"):
+    with pytest.raises(OperatorError, match=r"models\.dtype = 'bfloat16'"):
         TorchScorer.load(TINY, device="cpu", dtype="bfloat16")
 
 

@@ -58,7 +58,7 @@ def write_config(folder: Path, **sections: dict[str, Any]) -> Path:
     config["data"] = {"root": str(folder / "data"), "files": [{"path": "rows.jsonl"}]}
     config["model"] |= {"base": str(folder / "base"), "freeze_layers": 0, "tokens_max": 64}
     config["fit"] |= {"epochs": 3.0, "batch_tokens": 512, "precision": "float32", "tokens_max": 64}
-    config["fit"] |= {"threads": torch.get_num_threads(), "learning_rate": 0.01, "evaluations": 0}
+    config["fit"] |= {"threads": torch.get_num_threads(), "learning_rate": 0.01, "evaluations": 0, "metric": "mean"}
     for section, changes in sections.items():
         config.setdefault(section, {}).update(changes)
     path = folder / "train.toml"

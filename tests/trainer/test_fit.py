@@ -90,7 +90,9 @@ def test_a_killed_run_goes_on_and_a_changed_one_begins_anew(tmp_path: Path) -> N
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = small_run(tmp_path, fit={"checkpoint_minutes": 1e-9, "average_decay": 0.9, "epochs": 2.0})
+    config = small_run(
+        tmp_path, fit={"checkpoint_minutes": 1e-9, "average_decay": 0.9, "epochs": 2.0, "hidden_dropout": 0.0}
+    )
     whole = fitted(config, tmp_path / "whole")
 
     class Killed(Exception):
