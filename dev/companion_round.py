@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402 (the root comes first)
 
 from dev.kafka.serve import KafkaServer  # noqa: E402
-from dev.model_leaks import rows  # noqa: E402
+from dev.rationing import rows  # noqa: E402
 from riskstream.core import codec  # noqa: E402
 from riskstream.core.clock import format_ms  # noqa: E402
 from riskstream.core.labels import Given, Question  # noqa: E402

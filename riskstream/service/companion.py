@@ -124,19 +124,21 @@ class Round:
         """Refresh, ask, decide, publish, point."""
         started, name, limits = time.monotonic(), self._manifest.name, self._settings.trainer
         rows = self._mix()
-        if not rows.new_rows or not rows.held or not rows.golden:
-            there = f"{rows.new_rows} new rows to learn, {len(rows.held)} held back, {len(rows.golden)} golden"
-            fix = "send more labels, or list files with a `valid` split in trainer.config"
-            raise OperatorError("trainer", there, "a round needs some of each", fix)
+        if not rows.golden:
+            fix = "list files there that have rows of split `valid`"
+            raise OperatorError("trainer.config", str(limits.config), "names no golden rows", fix)
+        if not rows.new_rows or not rows.held:
+            told = f"of the new labels {rows.new_rows} are to learn and {len(rows.held)} held back; both are needed"
+            return {"round": "waiting", "reasons": [told]}
         version = self._next_version()
         work = Path(self._config.cache) / f"refresh-{name}-{version}"
         made = refresh(self._champion, rows.train, rows.golden, self._config, work, version)
         decision = self._judge(made, rows, Limits(limits.worse_max, limits.calibration_worse_max))
-        told = self._told(decision, rows, time.monotonic() - started)
-        write_manifest(made, msgspec.structs.replace(read_manifest(made), metrics={ROUND: told}))
+        figures = self._told(decision, rows, time.monotonic() - started)
+        write_manifest(made, msgspec.structs.replace(read_manifest(made), metrics={ROUND: figures}))
         promoted = self._publish(made, version, decision)
         shutil.rmtree(work)
-        return {"candidate": f"{name}@{version}", **told, "promoted": promoted}
+        return {"candidate": f"{name}@{version}", **figures, "promoted": promoted}
 
     def _mix(self) -> Mix:
         limits = self._settings.trainer

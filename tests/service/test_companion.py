@@ -11,6 +11,7 @@ import pytest
 
 from riskstream.core import codec
 from riskstream.core.errors import OperatorError
+from riskstream.core.labels import in_held
 from riskstream.core.records import Output
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.registry.store import set_alias
@@ -145,6 +146,23 @@ async def test_a_round_that_was_killed_left_nothing_behind_and_is_done_again(
     assert desk.versions() == ["1"]
     report = await run_once(desk.settings, broker)
     assert (report["round"], report["candidate"], report["labels"]["new"]) == ("done", "tiny@2", 120)
+
+
+async def test_without_a_label_to_hold_back_the_round_waits(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, labels_min=1)
+    taught = [one for one in sound(60) if not in_held(one["text"])][:5]
+    report = await run_once(desk.settings, await broker_with(desk.settings, taught))
+    assert (report["round"], report["promoted"], desk.versions()) == ("waiting", False, ["1"])
+    assert "5 are to learn and 0 held back" in report["reasons"][0]
+
+
+async def test_without_golden_rows_nothing_is_fitted(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    rows = desk.folder / "data" / "rows.jsonl"
+    rows.write_text("\n".join(line for line in rows.read_text().splitlines() if '"valid"' not in line))
+    with pytest.raises(OperatorError, match=r"trainer\.config.*no golden rows"):
+        await run_once(desk.settings, await broker_with(desk.settings, sound(60)))
+    assert desk.versions() == ["1"]
 
 
 async def test_a_model_that_is_a_directory_cannot_be_refreshed(tmp_path: Path) -> None:
