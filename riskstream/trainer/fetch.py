@@ -31,8 +31,8 @@ SENTIMENTS = ("negative", "positive", "neutral")
 TOPICS = (
     "Analyst Update", "Fed | Central Banks", "Company | Product News", "Treasuries | Corporate Debt", "Dividend",
     "Earnings", "Energy | Oil", "Financials", "Currencies", "General News | Opinion", "Gold | Metals | Materials",
-    "IPO", "Legal | Regulation", "M&A | Investments", "Macro", "Markets", "Politics", "Personnel Change", "Stock Commentary",
-    "Stock Movement",
+    "IPO", "Legal | Regulation", "M&A | Investments", "Macro", "Markets", "Politics", "Personnel Change",
+    "Stock Commentary", "Stock Movement",
 )  # fmt: skip
 """In the order of the published numbers."""
 
