@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from riskstream.core.errors import OperatorError
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class DataFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,8 +27,8 @@ class DataFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SplitShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What of the texts without a `split` is measured on; the rest is trained on."""
 
-    valid: float = 0.1
-    test: float = 0.1
+    valid: Share = 0.1
+    test: Share = 0.1
 
 
 class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +41,7 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     root: str
     files: tuple[DataFile, ...]
-    near_duplicates: float = 0.0
+    near_duplicates: Share = 0.0
     split: SplitShares = SplitShares()
     second_reader: str = ""
 
@@ -162,10 +164,10 @@ class RewriteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model less bound to wording, and slower to learn it.
     """
 
-    synonyms: float = 0.0
-    typos: float = 0.0
-    dressing: float = 0.0
-    rename: float = 0.0
+    synonyms: Share = 0.0
+    typos: Share = 0.0
+    dressing: Share = 0.0
+    rename: Share = 0.0
     watchlists: tuple[str, ...] = ()
 
 

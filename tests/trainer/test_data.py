@@ -212,8 +212,9 @@ def test_a_cashtag_becomes_the_entity_where_it_is_the_only_one() -> None:
 def test_the_shipped_config_is_read_and_a_bad_one_named(tmp_path: Path) -> None:
     shipped = Path(__file__).parents[2] / "config" / "train" / "finrisk.toml"
     assert load_config(shipped).labels.severity == LABELS.severity
-    bad = tmp_path / "bad.toml"
+    bad, beyond = tmp_path / "bad.toml", tmp_path / "beyond.toml"
     bad.write_text(shipped.read_text().replace("seed = 20", "sead = 20"))
-    for path in (bad, tmp_path / "none.toml"):
+    beyond.write_text(shipped.read_text().replace("near_duplicates = 0.8", "near_duplicates = 80"))
+    for path in (bad, beyond, tmp_path / "none.toml"):
         with pytest.raises(OperatorError, match=path.name):
             load_config(path)
