@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format kafka kafka-jars train pin clean
+.PHONY: help install demo test lint format kafka kafka-jars tools train pin clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -34,7 +34,7 @@ install: .venv/.installed ## Make .venv with everything pinned in requirements/d
 demo: install ## Run the daemon on its embedded broker with a packaged feed; ends by itself
 	$(BIN)/riskstream demo $(ARGS)
 
-test: install kafka-jars ## Run every test, those that need a real Kafka too
+test: install kafka-jars tools ## Run every test, those that need a real Kafka too
 	RISKSTREAM_TEST_BROKER=required $(BIN)/pytest $(ARGS)
 
 lint: install ## Check style, format and types
@@ -51,6 +51,9 @@ kafka: install kafka-jars ## Run one local Kafka broker until Ctrl-C
 
 kafka-jars: install
 	@$(BIN)/python dev/kafka/serve.py --fetch-only
+
+tools: install ## Bring helm, prometheus and more into .cache for the tests of deploy/
+	@$(BIN)/python dev/tools.py
 
 train: install ## Fine-tune as CONFIG says (config/train/finrisk.toml)
 	$(BIN)/riskstream train --config $(CONFIG) $(ARGS)

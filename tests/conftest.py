@@ -1,7 +1,8 @@
 """Fixtures of all tests: one real Kafka for the whole run, started by the run itself on free loopback ports.
 
 Where Java, Maven or the jars are missing, tests that need it are skipped; under `CI` or
-`RISKSTREAM_TEST_BROKER=required` (what `make test` sets) they fail instead.
+`RISKSTREAM_TEST_BROKER=required` (what `make test` sets) they fail instead. Programs of dev/tools.py are required
+in CI alone.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # so that `tests.support`
 if TYPE_CHECKING:
     from dev.kafka.serve import KafkaServer
 
-REQUIRED = bool(os.environ.get("CI")) or os.environ.get("RISKSTREAM_TEST_BROKER") == "required"
+CI = bool(os.environ.get("CI"))
+REQUIRED = CI or os.environ.get("RISKSTREAM_TEST_BROKER") == "required"
+TOOLS = {"helm", "prometheus"}
+"""Marks of tests that need a program of dev/tools.py."""
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Where everything is required, a skipped test is a failed run."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if REQUIRED and reporter is not None and reporter.stats.get("skipped"):
+    skipped = [] if reporter is None else reporter.stats.get("skipped", [])
+    if (CI and skipped) or (REQUIRED and any(not TOOLS & set(report.keywords) for report in skipped)):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
