@@ -3,10 +3,9 @@
     Message → Document | Rejected → Encoded → Batch → Prediction → Signal → WindowView → Verdict → Life → Alert
        └─ Position rides on everything until it is committed
 
-Rule 1. `Signal` and `Alert` are the published contracts: their fields, in this order, are the JSON.
+Rule 1. `Signal` and `Alert` are the published contracts; they stand in `contracts.py` and are names of this file too.
 Rule 2. Inside, a time is an int of milliseconds since 1970 UTC and its name ends in `_ms`; in a published record
-        it is ISO 8601 text with milliseconds and its name ends in `_at` (`clock.py` turns one into the other).
-Rule 3. A probability in a published record has four decimals.
+        it is text and its name ends in `_at` (`clock.py` turns one into the other).
 """
 
 from __future__ import annotations
@@ -16,13 +15,41 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA = 1
+from riskstream.core.contracts import (
+    MARKET as MARKET,
+)
+from riskstream.core.contracts import (
+    SCHEMA as SCHEMA,
+)
+from riskstream.core.contracts import (
+    SEVERITIES as SEVERITIES,
+)
+from riskstream.core.contracts import (
+    Alert as Alert,
+)
+from riskstream.core.contracts import (
+    AlertReason as AlertReason,
+)
+from riskstream.core.contracts import (
+    AlertState as AlertState,
+)
+from riskstream.core.contracts import (
+    Evidence as Evidence,
+)
+from riskstream.core.contracts import (
+    Mention as Mention,
+)
+from riskstream.core.contracts import (
+    Severity as Severity,
+)
+from riskstream.core.contracts import (
+    Signal as Signal,
+)
+from riskstream.core.contracts import (
+    SubjectRef as SubjectRef,
+)
 
 Headers = tuple[tuple[str, bytes], ...]
-Severity = Literal["watch", "material", "severe"]
-SEVERITIES: tuple[Severity, ...] = ("watch", "material", "severe")
-MARKET = "*"
-"""The entity id of a signal that is about no watched entity."""
 
 
 class Partition(msgspec.Struct, frozen=True, order=True):
@@ -120,15 +147,6 @@ class Watched(msgspec.Struct, frozen=True):
     weight: float = 1.0
 
 
-class Mention(msgspec.Struct, frozen=True):
-    """A watched entity found in a document. `mention` is the name as it stands in the text; `relevance` is 0 to 1."""
-
-    id: str
-    name: str
-    mention: str
-    relevance: float
-
-
 class Ticket(msgspec.Struct, frozen=True):
     """A place in a lane's order. Results for an epoch that has closed are dropped."""
 
@@ -181,34 +199,6 @@ class Prediction(msgspec.Struct, frozen=True):
     risk_score: float
 
 
-class Signal(msgspec.Struct, frozen=True):
-    """What one document says about one entity; published to `riskstream.signals`, key = entity id."""
-
-    signal_id: str
-    document_id: str
-    revision: bool
-    entity: Mention
-    published_at: str
-    received_at: str
-    scored_at: str
-    late: bool
-    clamped: bool
-    source: str
-    kind: str
-    lang: str
-    title: str
-    snippet: str
-    url: str
-    sentiment: dict[str, float]
-    severity: dict[str, float]
-    risk: dict[str, float]
-    topic: dict[str, float]
-    risk_score: float
-    fingerprint: str
-    model: str
-    schema: int = SCHEMA
-
-
 class WindowView(msgspec.Struct, frozen=True):
     """What a rule sees of a subject at one moment. `evidence` holds signal ids, most telling first."""
 
@@ -239,60 +229,3 @@ class Life(msgspec.Struct, frozen=True):
     phase: Phase = "idle"
     since_ms: int = 0
     gap_since_ms: int | None = None
-
-
-class SubjectRef(msgspec.Struct, frozen=True):
-    """What an alert is about."""
-
-    by: str
-    id: str
-    name: str
-
-
-class Evidence(msgspec.Struct, frozen=True):
-    """One signal behind an alert. `spans` are (start, end, weight) in code points of `text`, at most 500 long."""
-
-    signal_id: str
-    title: str
-    text: str
-    source: str
-    url: str
-    published_at: str
-    risk_score: float
-    spans: tuple[tuple[int, int, float], ...] = ()
-
-
-AlertState = Literal["firing", "updated", "resolved"]
-AlertReason = Literal[
-    "fired", "evidence", "raised", "lowered", "denied", "cleared", "expired", "rule_changed", "rule_removed",
-    "entity_removed",
-]  # fmt: skip
-
-
-class Alert(msgspec.Struct, frozen=True):
-    """One record of an alert's life, published to `riskstream.alerts` with key = alert id. The last is the truth."""
-
-    alert_id: str
-    sequence: int
-    rule: str
-    rule_version: str
-    subject: SubjectRef
-    entity: Mention | None
-    state: AlertState
-    severity: Severity
-    shape: str
-    reason: AlertReason
-    value: float
-    limit: float
-    starts_at: str
-    updated_at: str
-    ends_at: str | None
-    first_seen_at: str
-    sources: int
-    documents: int
-    stories: int
-    summary: str
-    labels: dict[str, str]
-    evidence: tuple[Evidence, ...]
-    model: str
-    schema: int = SCHEMA

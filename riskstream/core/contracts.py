@@ -1,0 +1,116 @@
+"""The published records: what users read from our topics. All are frozen values.
+
+    riskstream.signals  Signal (with its Mention)
+    riskstream.alerts   Alert (with its SubjectRef, Mention, Evidence)
+
+Rule 1. The fields, in this order, are the JSON. Changes only add fields, each with a default, so that a record of
+        another version is still read.
+Rule 2. A time is ISO 8601 text with milliseconds and its name ends in `_at`; a probability has four decimals.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+SCHEMA = 1
+
+Severity = Literal["watch", "material", "severe"]
+SEVERITIES: tuple[Severity, ...] = ("watch", "material", "severe")
+MARKET = "*"
+"""The entity id of a signal that is about no watched entity."""
+
+
+class Mention(msgspec.Struct, frozen=True):
+    """A watched entity found in a document. `mention` is the name as it stands in the text; `relevance` is 0 to 1."""
+
+    id: str
+    name: str
+    mention: str
+    relevance: float
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """What one document says about one entity; published to `riskstream.signals`, key = entity id."""
+
+    signal_id: str
+    document_id: str
+    revision: bool
+    entity: Mention
+    published_at: str
+    received_at: str
+    scored_at: str
+    late: bool
+    clamped: bool
+    source: str
+    kind: str
+    lang: str
+    title: str
+    snippet: str
+    url: str
+    sentiment: dict[str, float]
+    severity: dict[str, float]
+    risk: dict[str, float]
+    topic: dict[str, float]
+    risk_score: float
+    fingerprint: str
+    model: str
+    schema: int = SCHEMA
+
+
+class SubjectRef(msgspec.Struct, frozen=True):
+    """What an alert is about."""
+
+    by: str
+    id: str
+    name: str
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One signal behind an alert. `spans` are (start, end, weight) in code points of `text`, at most 500 long."""
+
+    signal_id: str
+    title: str
+    text: str
+    source: str
+    url: str
+    published_at: str
+    risk_score: float
+    spans: tuple[tuple[int, int, float], ...] = ()
+
+
+AlertState = Literal["firing", "updated", "resolved"]
+AlertReason = Literal[
+    "fired", "evidence", "raised", "lowered", "denied", "cleared", "expired", "rule_changed", "rule_removed",
+    "entity_removed",
+]  # fmt: skip
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """One record of an alert's life, published to `riskstream.alerts` with key = alert id. The last is the truth."""
+
+    alert_id: str
+    sequence: int
+    rule: str
+    rule_version: str
+    subject: SubjectRef
+    entity: Mention | None
+    state: AlertState
+    severity: Severity
+    shape: str
+    reason: AlertReason
+    value: float
+    limit: float
+    starts_at: str
+    updated_at: str
+    ends_at: str | None
+    first_seen_at: str
+    sources: int
+    documents: int
+    stories: int
+    summary: str
+    labels: dict[str, str]
+    evidence: tuple[Evidence, ...]
+    model: str
+    schema: int = SCHEMA
