@@ -42,7 +42,11 @@ class Thresholds(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """A version. `metrics` are figures by split, slice and head; `data` has the hash of every data file."""
+    """A version. `metrics` are figures by split, slice and head; `data` has the hash of every data file, `rows` of
+    those that were kept elsewhere and only trained on.
+
+    `end_id` is the token that ends a segment of a pair; pooling `question` needs it, -1 is none.
+    """
 
     name: str
     version: str
@@ -55,7 +59,9 @@ class Manifest(msgspec.Struct, frozen=True):
     thresholds: Thresholds
     files: dict[str, str]
     data: dict[str, str] = {}
+    rows: dict[str, str] = {}
     metrics: dict[str, Any] = {}
+    end_id: int = -1
     parent: str = ""
     code: str = ""
     schema: int = 1

@@ -100,7 +100,7 @@ def chosen_device(device: Device) -> torch.device:
 def _network(directory: Path, manifest: Manifest) -> RiskNet:
     """The network in float32, with the version's weights in it."""
     sizes = {head: len(getattr(manifest.labels, head)) for head in ("sentiment", "severity", "risk", "topic")}
-    net = RiskNet(AutoConfig.from_pretrained(directory), sizes, cast("Pooling", manifest.pooling))
+    net = RiskNet(AutoConfig.from_pretrained(directory), sizes, cast("Pooling", manifest.pooling), manifest.end_id)
     path = directory / WEIGHTS
     try:
         net.load_state_dict(unpack(load_file(path)))
