@@ -46,6 +46,9 @@ from riskstream.core.contracts import (
     Signal as Signal,
 )
 from riskstream.core.contracts import (
+    Stance as Stance,
+)
+from riskstream.core.contracts import (
     SubjectRef as SubjectRef,
 )
 
@@ -124,6 +127,7 @@ class Document(msgspec.Struct, frozen=True):
     title: str
     snippet: str
     source: str
+    author: str
     kind: str
     lang: str
     url: str

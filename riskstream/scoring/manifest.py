@@ -66,6 +66,12 @@ class Manifest(msgspec.Struct, frozen=True):
     code: str = ""
     schema: int = 1
 
+    @property
+    def calibration(self) -> str:
+        """Names what turns logits into probabilities: `sha256:` and 16 digits."""
+        decides = msgspec.json.encode((self.temperatures, self.risk_score), order="deterministic")
+        return "sha256:" + hashlib.sha256(decides).hexdigest()[:16]
+
 
 def read_manifest(directory: Path) -> Manifest:
     """The manifest of a version directory. Raises DamagedVersion where it is missing or unreadable."""

@@ -42,6 +42,7 @@ class TorchScorer:
     ) -> None:
         self.name = f"{manifest.name}@{manifest.version}"
         self.labels: Labels = manifest.labels
+        self.calibration = manifest.calibration
         self.backend = f"torch {device.type} {dtype}"
         self.manifest = manifest
         self.device = device
