@@ -122,7 +122,7 @@ def run(config: Path | None, stages: tuple[str, ...]) -> int:
         from riskstream.telemetry.metrics import Metrics
 
         chosen = tuple(stage for stage in STAGES if not stages or stage in stages)
-        telemetry = Telemetry(Metrics(feeds=[feed.name for feed in settings.feed]))
+        telemetry = Telemetry(Metrics())
         await Daemon(settings, telemetry, stages=chosen).run(stop_on_signals(settings.stages.grace_ms))
 
     return run_async(work())

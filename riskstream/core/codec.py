@@ -31,7 +31,6 @@ from riskstream.core.records import (
     Rejected,
     Signal,
 )
-from riskstream.core.telling import Telling
 
 DECIMALS = 4
 TOPIC_LABELS_MAX = 3
@@ -74,21 +73,14 @@ def signal_id(position: Position, entity_id: str) -> str:
     return f"{position.topic}/{position.partition}/{position.offset}#{entity_id}"
 
 
-class Scored(msgspec.Struct, frozen=True):
-    """By what a document was scored, and when."""
-
-    labels: Labels
-    model: str
-    calibration: str
-    at_ms: int
-
-
-def signal(document: Document, telling: Telling, mention: Mention, prediction: Prediction, scored: Scored) -> Signal:
+def signal(
+    document: Document, mention: Mention, prediction: Prediction, labels: Labels, model: str, scored_ms: int
+) -> Signal:
     """The signal of one scored pair. `revision` is False: only the watch stage can tell."""
     heads = (prediction.sentiment, prediction.severity, prediction.risk, prediction.topic, (prediction.risk_score,))
     if not all(math.isfinite(sum(head)) for head in heads):
-        raise InternalError(f"a prediction of {scored.model} for {document.position} is not finite: {prediction}")
-    named = name_heads(prediction, scored.labels)
+        raise InternalError(f"a prediction of {model} for {document.position} is not finite: {prediction}")
+    named = name_heads(prediction, labels)
     return Signal(
         signal_id=signal_id(document.position, mention.id),
         document_id=document.document_id,
@@ -96,7 +88,7 @@ def signal(document: Document, telling: Telling, mention: Mention, prediction: P
         entity=msgspec.structs.replace(mention, relevance=round(mention.relevance, DECIMALS)),
         published_at=format_ms(document.published_ms),
         received_at=format_ms(document.received_ms),
-        scored_at=format_ms(scored.at_ms),
+        scored_at=format_ms(scored_ms),
         late=document.late,
         clamped=document.clamped,
         source=document.source,
@@ -111,12 +103,7 @@ def signal(document: Document, telling: Telling, mention: Mention, prediction: P
         topic=named.topic,
         risk_score=named.risk_score,
         fingerprint=document.fingerprint,
-        model=scored.model,
-        calibration=scored.calibration,
-        voice=telling.voice,
-        weight=telling.weight,
-        stance=telling.stance,
-        sketch=telling.sketch,
+        model=model,
     )
 
 

@@ -46,9 +46,6 @@ from riskstream.core.contracts import (
     Signal as Signal,
 )
 from riskstream.core.contracts import (
-    Stance as Stance,
-)
-from riskstream.core.contracts import (
     SubjectRef as SubjectRef,
 )
 
@@ -127,7 +124,6 @@ class Document(msgspec.Struct, frozen=True):
     title: str
     snippet: str
     source: str
-    author: str
     kind: str
     lang: str
     url: str
@@ -227,10 +223,9 @@ Phase = Literal["idle", "pending", "firing", "cooling"]
 class Life(msgspec.Struct, frozen=True):
     """Where one rule stands for one subject.
 
-    idle → pending (held, not long enough) → firing → cooling (resolved a moment ago) → idle; `streak` counts episodes.
+    idle → pending (held, not long enough) → firing → cooling (resolved a moment ago) → idle
     """
 
     phase: Phase = "idle"
     since_ms: int = 0
     gap_since_ms: int | None = None
-    streak: int = 0

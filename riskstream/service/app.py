@@ -73,6 +73,7 @@ class Daemon:
         inputs = parts.read_inputs(settings)
         if "score" in self.stages and not inputs.starts:
             raise OperatorError("feed", [], "no feed is configured", "add a [[feed]] table with a name and a topic")
+        self._tell_inputs(inputs)
         self.http = self._make_http()
         await self.http.start()
         try:
@@ -88,6 +89,18 @@ class Daemon:
                     await broker.close()
         finally:
             await self.http.stop()
+
+    def _tell_inputs(self, inputs: parts.Inputs) -> None:
+        """Which files are in force here, and what can be counted because of them."""
+        settings, expect, emit = self.settings, self.telemetry.metrics.expect, self.telemetry.emit
+        expect(stages=[stage for stage in self.stages if stage != "serve"])
+        if self.stages != ("serve",):
+            emit(ConfigLoaded("watchlist", inputs.hashes["watchlist"], str(settings.watch.watchlist)))
+        if "score" in self.stages:
+            expect(feeds=[feed.name for feed in settings.feed])
+        if "watch" in self.stages:
+            expect(rules=[rule.name for rule in inputs.rules.rules])
+            emit(ConfigLoaded("rules", inputs.hashes["rules"], str(settings.watch.rules)))
 
     async def _work(self, broker: Broker, inputs: parts.Inputs, scorer: Scorer | None, stop: asyncio.Event) -> None:
         try:
@@ -189,8 +202,6 @@ class Daemon:
 
     def _watch_processor(self, inputs: parts.Inputs) -> WatchProcessor:
         s = self.settings
-        self.telemetry.emit(ConfigLoaded("rules", inputs.hashes["rules"], str(s.watch.rules)))
-        self.telemetry.emit(ConfigLoaded("watchlist", inputs.hashes["watchlist"], str(s.watch.watchlist)))
         return WatchProcessor(
             inputs.rules,
             inputs.watchlist,

@@ -54,7 +54,7 @@ async def run_demo(*, seconds: float, port: int, as_json: bool | None) -> int:
     broker = MemoryBroker(now_ms=clock)
     await broker.create_topics(parts.topics_of(settings))
     show = Teller(as_json if as_json is not None else not sys.stdout.isatty())
-    telemetry = Telemetry(Metrics(feeds=[FEED.name]))
+    telemetry = Telemetry(Metrics())
     daemon = Daemon(settings, telemetry, broker=broker, now_ms=clock, on_alert=show)
     stop = asyncio.Event()
     try:

@@ -142,13 +142,13 @@ class Stage:
 
     def _tick(self, source: Source) -> None:
         """Lanes that have read all there is follow the wall clock."""
-        lags: dict[str, int] = {}
+        lags = dict.fromkeys(self._starts, 0)  # also of a topic whose last lane has left
         for partition, run in self._runs.items():
             lag = source.lag(partition)
             if lag is not None:
                 self._unread[partition] = lag
             behind = self._unread.get(partition, 0) + run.progress.in_flight
-            lags[partition.topic] = lags.get(partition.topic, 0) + behind
+            lags[partition.topic] += behind
             if lag == 0 and partition not in self._gone and run.phase in ("restoring", "ready"):
                 self._ready(run)
                 if done := self._processor.tick(partition, self._now_ms()):

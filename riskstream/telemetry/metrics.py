@@ -3,7 +3,7 @@
     Metrics(feeds, sinks) ── apply(event) ──► one registry ── render(accept) ──► /metrics
 
 Rule 1. A daemon has its own registry, so that several can live in one test process.
-Rule 2. Closed sets are there from the start (outcomes and reasons of a configured feed), so that `rate()` sees the
+Rule 2. Closed sets are there from the start (outcomes of a feed, limits of a rule: `expect`), so that `rate()` sees the
         first event and a missing series means a missing daemon.
 Rule 3. What lanes report one by one is kept per lane here and added up; a lane that closes takes its part along.
 
@@ -13,8 +13,8 @@ Doubt: `disable_created_metrics` is process-wide, so an embedder's own counters 
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
-from typing import assert_never
+from collections.abc import Iterable, Mapping, Sequence
+from typing import assert_never, get_args
 
 import prometheus_client as prom
 from prometheus_client.exposition import choose_encoder
@@ -49,7 +49,13 @@ class Metrics:
         self._define_stream()
         self._define_watch()
         self._define_model()
-        self._fill_closed_sets(feeds, sinks)
+        for why in WHYS:
+            self.reviews.labels(why)
+        for refusal in REFUSALS:
+            self.model_refused.labels(refusal)
+        for evicted in ("idle", "limit"):
+            self.state_evicted.labels(evicted)
+        self.expect(feeds=feeds, sinks=sinks)
 
     def _counter(self, name: str, help_text: str, *labels: str) -> prom.Counter:
         return prom.Counter(f"riskstream_{name}", help_text, labels, registry=self.registry)
@@ -105,11 +111,15 @@ class Metrics:
         self.config_hash = self._gauge("config_hash", "1 for the configuration in force", "kind", "hash")
         self.score_drift = self._gauge("score_drift", "Distance of a head's scores from those at training", "head")
 
-    def _fill_closed_sets(self, feeds: Sequence[str], sinks: Sequence[str]) -> None:
-        for why in WHYS:
-            self.reviews.labels(why)
-        for refusal in REFUSALS:
-            self.model_refused.labels(refusal)
+    def expect(
+        self,
+        *,
+        feeds: Iterable[str] = (),
+        sinks: Iterable[str] = (),
+        stages: Iterable[str] = (),
+        rules: Iterable[str] = (),
+    ) -> None:
+        """Show what these can count at 0, before the first of it happens."""
         for feed in feeds:
             self.signals.labels(feed)
             self.late.labels(feed)
@@ -119,8 +129,13 @@ class Metrics:
                 self.rejected.labels(feed, reason)
         for sink in sinks:
             self.sink_failures.labels(sink)
-        for evicted in ("idle", "limit"):
-            self.state_evicted.labels(evicted)
+        for stage in stages:
+            self.fenced.labels(stage)
+            for ended in ("committed", "aborted", "unknown"):
+                self.transactions.labels(stage, ended)
+        for rule in rules:
+            for held in get_args(ev.HeldReason):
+                self.alerts_held.labels(rule, held)
 
     def apply(self, event: ev.Event) -> None:
         """Change the metrics by what happened. An event that is only a line changes nothing."""

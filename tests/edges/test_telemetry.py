@@ -122,6 +122,22 @@ def test_the_series_of_a_configured_feed_are_there_before_its_first_message() ->
     assert seen['riskstream_sink_failures_total{sink="webhook"}'] == 0
 
 
+def test_what_a_daemon_expects_is_there_before_it_happens() -> None:
+    metrics = Metrics()
+    metrics.expect(stages=["watch"], rules=["entity-risk"])
+    seen = samples(metrics)
+    held = [
+        f'riskstream_alerts_held_total{{reason="{reason}",rule="entity-risk"}}'
+        for reason in typing.get_args(ev.HeldReason)
+    ]
+    lost = [
+        f'riskstream_transactions_total{{outcome="{end}",stage="watch"}}' for end in ("committed", "aborted", "unknown")
+    ]
+    assert [seen[series] for series in [*held, *lost, 'riskstream_fenced_total{stage="watch"}']] == [0] * (
+        len(held) + 4
+    )
+
+
 def test_lanes_add_up_and_a_closed_lane_takes_its_part_along() -> None:
     metrics = Metrics()
     for partition in (0, 1):
