@@ -93,7 +93,10 @@ class Feed(Section):
     kind: Literal["news", "social", "filing", "customer"] = "news"
     """What a document is that does not say so itself."""
     weight: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """How far this feed is trusted, from 0 to 1. Kept for rules that weigh sources; nothing reads it yet."""
+    """How far this feed is trusted, from 0 to 1; a post or a customer's message at most 0.5. Lower: rules that ask for
+    a `weight_min` leave its texts out, and its denials settle less."""
+    source_weights: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    """How far single sources of this feed are trusted, in place of the above: `{ "Northgate Wire" = 1.0 }`."""
     start: str = "latest"
     """Where a partition begins that never committed: latest, earliest, or an ISO 8601 time."""
     fields: dict[str, str] = {}

@@ -1,114 +1,123 @@
-"""One rule on one subject: its windows, its life, and the alert that is open. A judgement makes at most one record.
+"""One rule on one subject: its gauge, its life, and the alert that is open. A judgement makes at most one record.
 
-    events ─► windows ─ judge() ─► Verdict ─ step() ─► Life ─┬─ idle → firing     firing    fired
-                                                             ├─ firing → firing   updated   raised, lowered, evidence
-                                                             └─ firing → cooling  resolved  cleared, expired
+    events ─► gauge ─ judge() ─► Verdict ─ step() ─► Life ─┬─ idle → firing     firing    fired
+                                                           ├─ firing → firing   updated   raised, lowered, evidence
+                                                           └─ firing → cooling  resolved  cleared, expired
+                                          record ─► told, or held back (`Told`)
 
 Rule 1. Judging depends only on the events and the time, so that judging more often changes nothing.
 Rule 2. Raised at once; lowered to what the value reaches after it stayed below its severity for `lower_after_ms`.
 Rule 3. A new source or story is told at once; any other change at most every `update_ms`; no change, no record.
-Rule 4. Counts and evidence are over the wider of the two windows: what holds an alert open is also what it shows.
-Rule 5. `value` and `limit` are the rule's own while that reaches the lowest limit, else those of the clear measure.
+Rule 4. `value` and `limit` are the rule's own while that reaches the lowest limit, else those of the clear measure.
+Rule 5. What is (`open`) and what was told (`told`) are apart. A record that is held back is told, as things stand
+        then, when nothing holds it any more; an alert that ends before that was never told. A told one tells its end.
 """
 
 from __future__ import annotations
 
-import hashlib
-
 import msgspec
 
-from riskstream.core.clock import format_ms
-from riskstream.core.evidence import EVIDENCE_MAX, evidence_of, summary
+from riskstream.core.cellstate import NOT_OPENED, Cause, CellState, Open, Told
+from riskstream.core.held import HeldReason
+from riskstream.core.levels import judge, limit_of, rank, reached
 from riskstream.core.life import IDLE, due_ms, step
-from riskstream.core.records import (
-    Alert,
-    AlertReason,
-    AlertState,
-    Evidence,
-    Severity,
-    SubjectRef,
-    Verdict,
-    WindowView,
-)
-from riskstream.core.rules import Taker, judge, limit_of, rank, reached
-from riskstream.core.windows import Event, Measure, Window
-
-
-class Cause(msgspec.Struct, frozen=True):
-    """What made us judge: a signal and its event time, or a tick and its time."""
-
-    id: str
-    event_ms: int
-
-    @classmethod
-    def tick(cls, now_ms: int) -> Cause:
-        """The clock itself."""
-        return cls("tick", now_ms)
-
-
-class Open(msgspec.Struct, frozen=True):
-    """The open alert: its last record, when that was made, and since when its value is below its severity."""
-
-    alert: Alert
-    published_ms: int
-    low_since_ms: int | None = None
+from riskstream.core.record import News, make_alert
+from riskstream.core.records import Alert, AlertReason, AlertState, Severity, SubjectRef, Verdict, WindowView
+from riskstream.core.rules import Taker
+from riskstream.core.windows import Event
 
 
 class Cell:
     """The state of one rule on one subject. `scheduled_ms` belongs to whoever keeps the schedule."""
 
-    __slots__ = ("clear", "fire", "life", "open", "opening", "opening_ms", "scheduled_ms", "subject", "taker")
+    __slots__ = (
+        "gauge",
+        "held",
+        "life",
+        "open",
+        "opening",
+        "opening_ms",
+        "scheduled_ms",
+        "subject",
+        "taker",
+        "told",
+    )
 
     def __init__(self, taker: Taker, subject: SubjectRef) -> None:
-        shape = taker.rule.condition.shape
         self.taker, self.subject = taker, subject
-        self.fire = Window(shape.measure)
-        self.clear = self.fire if shape.clear.measure == shape.measure else Window(shape.clear.measure)
+        self.gauge = taker.rule.condition.shape.gauge(taker.warmth)
         self.life = IDLE
-        self.opening, self.opening_ms = Cause("", 0), 0
+        self.opening, self.opening_ms = NOT_OPENED, 0
         self.open: Open | None = None
+        self.told: Told | None = None
+        self.held: HeldReason | None = None
         self.scheduled_ms: int | None = None
 
     @property
     def idle(self) -> bool:
         """Nothing would be lost if the cell were dropped."""
-        return self.life.phase == "idle" and not self.wide.events
-
-    @property
-    def wide(self) -> Window:
-        """The longer of the two windows."""
-        return self.fire if self.fire.measure.window_ms > self.clear.measure.window_ms else self.clear
+        return self.life == IDLE and self.gauge.idle
 
     def add(self, event: Event, now_ms: int) -> bool:
-        """Take an event into the windows that it is not too old for; False where it is too old for both."""
-        added = False
-        for window in (self.fire,) if self.clear is self.fire else (self.fire, self.clear):
-            if event.event_ms > now_ms - window.measure.window_ms:
-                window.add(event)
-                added = True
-        return added
+        """Take an event that came at `now_ms`; False where it changes nothing."""
+        return self.gauge.add(event, now_ms)
 
     def remove(self, event_ms: int, sequence: int) -> bool:
         """Take an event out; False where it was not there (any more)."""
-        removed = self.fire.remove(event_ms, sequence)
-        return (self.clear is not self.fire and self.clear.remove(event_ms, sequence)) or removed
+        return self.gauge.remove(event_ms, sequence)
 
     def advance(self, now_ms: int) -> None:
         """Let the windows go on."""
-        self.fire.advance(now_ms)
-        if self.clear is not self.fire:
-            self.clear.advance(now_ms)
+        self.gauge.advance(now_ms)
+
+    def save(self) -> CellState | None:
+        """What must be kept; None for nothing."""
+        memory = self.gauge.memory()
+        if self.life == IDLE and memory is None:
+            return None
+        return CellState(self.life, self.opening, self.opening_ms, self.open, self.told, self.held, memory)
+
+    def restore(self, state: CellState) -> None:
+        """Go on from what was kept. The subject's documents are added after this, each at the time of its arrival."""
+        self.life, self.opening, self.opening_ms = state.life, state.opening, state.opening_ms
+        self.open, self.told, self.held = state.open, state.told, state.held
+        self.gauge.recall(state.memory)
 
     def judge(self, now_ms: int, cause: Cause) -> Alert | None:
-        """What happens now, if anything."""
-        self.advance(now_ms)
+        """What there is to tell now, if anything."""
+        self.gauge.advance(now_ms)
+        return self._tell(self._judge(now_ms, cause), now_ms)
+
+    def resolve(self, now_ms: int, reason: AlertReason) -> Alert | None:
+        """End the open alert; None where there is none that was told."""
+        return self._tell(self._resolve(now_ms, reason), now_ms)
+
+    def due_ms(self) -> int | None:
+        """When judging could next do something although no signal comes; None for never."""
+        rule, phase = self.taker.rule, self.life.phase
+        due = [due_ms(self.life, rule.condition.hold)]
+        if phase in ("pending", "firing"):
+            due.append(self.gauge.change_ms())
+        else:
+            due.append(self.gauge.rise_ms())
+        if self.open is not None:
+            if self.open.low_since_ms is not None:
+                due.append(self.open.low_since_ms + rule.condition.lower_after_ms)
+            if self.gauge.moves or self._changed(self.open.alert):
+                due.append(self.open.published_ms + rule.update_ms)
+            if self.held == "limit":
+                due.append(self.taker.room.free_ms())
+        return min((ms for ms in due if ms is not None), default=None)
+
+    def _judge(self, now_ms: int, cause: Cause) -> Alert | None:
         condition, before = self.taker.rule.condition, self.life
-        view = self.fire.view()
+        view, limits = self.gauge.view(), condition.shape.limits
         firing = before.phase == "firing"
-        below = view.value < condition.shape.limits[0].value
-        if below and before.phase == "idle":
+        below = view.value < limits[0].value
+        if below and before == IDLE:
             return None
-        verdict = judge(condition.shape, view, self.clear.value() if firing and below else 0.0)
+        clear_holds = firing and below and self.gauge.clear_value() >= condition.shape.clear.limit
+        verdict = judge(limits, view, clear_holds=clear_holds)
         held = verdict.holds if firing else verdict.severity is not None
         self.life = step(before, condition.hold, held=held, now_ms=now_ms)
         if before.phase in ("idle", "cooling") and self.life.phase in ("pending", "firing"):
@@ -117,120 +126,88 @@ class Cell:
             case "firing", "firing":
                 return self._update(view, verdict, now_ms)
             case "firing", _:
-                return self.resolve(now_ms, "cleared" if self.wide.events else "expired")
+                return self._resolve(now_ms, "expired" if self.gauge.empty else "cleared")
             case _, "firing" if verdict.severity is not None:
-                return self._publish("firing", "fired", verdict.severity, now_ms)
+                return self._record("firing", "fired", verdict.severity, now_ms)
+            case _, "cooling" if held:
+                self._hold("cooldown")
+            case _, "idle":
+                self.held = None
         return None
-
-    def resolve(self, now_ms: int, reason: AlertReason) -> Alert | None:
-        """End the open alert; None where there is none."""
-        if self.open is None:
-            return None
-        alert = self._publish("resolved", reason, self.open.alert.severity, now_ms)
-        self.open = None
-        return alert
-
-    def due_ms(self) -> int | None:
-        """When judging could next do something although no signal comes; None for never."""
-        phase, shape = self.life.phase, self.taker.rule.condition.shape
-        due = [due_ms(self.life, self.taker.rule.condition.hold)]
-        if phase in ("pending", "firing"):
-            due += [self.fire.due_ms(), self.clear.due_ms()]
-        elif phase == "idle" and _can_rise(self.fire, shape.limits[0].value):
-            due.append(self.fire.due_ms())
-        if self.open is not None:
-            if self.open.low_since_ms is not None:
-                due.append(self.open.low_since_ms + self.taker.rule.condition.lower_after_ms)
-            if self._changed(self.open.alert):
-                due.append(self.open.published_ms + self.taker.rule.update_ms)
-        return min((ms for ms in due if ms is not None), default=None)
 
     def _update(self, view: WindowView, verdict: Verdict, now_ms: int) -> Alert | None:
         assert self.open is not None
         last, condition = self.open.alert, self.taker.rule.condition
         if rank(verdict.severity) > rank(last.severity) and verdict.severity is not None:
-            return self._publish("updated", "raised", verdict.severity, now_ms)
-        lowest, level = condition.shape.limits[0].severity, reached(condition.shape, view.value)
+            return self._record("updated", "raised", verdict.severity, now_ms)
+        limits = condition.shape.limits
+        lowest, level = limits[0].severity, reached(limits, view.value)
         low_since_ms = None
         if last.severity != lowest and rank(level) < rank(last.severity):
             low_since_ms = now_ms if self.open.low_since_ms is None else self.open.low_since_ms
             if now_ms - low_since_ms >= condition.lower_after_ms:
-                return self._publish("updated", "lowered", level or lowest, now_ms)
+                return self._record("updated", "lowered", level or lowest, now_ms)
         if low_since_ms != self.open.low_since_ms:
             self.open = msgspec.structs.replace(self.open, low_since_ms=low_since_ms)
-        wide = self.wide.view()
-        if wide.sources > last.sources or wide.stories > last.stories:
-            return self._publish("updated", "evidence", last.severity, now_ms)
+        counts = self.gauge.counts()
+        if counts.sources > last.sources or counts.stories > last.stories:
+            return self._record("updated", "evidence", last.severity, now_ms)
         if now_ms - self.open.published_ms >= self.taker.rule.update_ms and self._changed(last):
-            return self._publish("updated", "evidence", last.severity, now_ms)
+            return self._record("updated", "evidence", last.severity, now_ms)
         return None
 
+    def _resolve(self, now_ms: int, reason: AlertReason) -> Alert | None:
+        if self.open is None:
+            return None
+        alert = self._record("resolved", reason, self.open.alert.severity, now_ms)
+        self.open = None
+        return alert
+
+    def _tell(self, record: Alert | None, now_ms: int) -> Alert | None:
+        """The record that goes out: the one that was made, one that was held back before, or none."""
+        told = self.told
+        if self.open is None:
+            if record is not None:
+                self.told, self.held = None, None
+            return record if told is not None else None
+        if record is None and told is not None and told.current:
+            return None
+        if told is None and not self.taker.room.take(now_ms):
+            self._hold("limit")
+            return None
+        self.held = None
+        if told is None and (record is None or record.state != "firing"):
+            record = self._record("firing", "fired", self.open.alert.severity, now_ms)
+        assert record is not None
+        self.told = Told(record.sequence, record.severity)
+        return record
+
+    def _hold(self, reason: HeldReason) -> None:
+        """Note what is held back, once for each reason."""
+        if self.held != reason:
+            self.held = reason
+            self.taker.held[reason] += 1
+
     def _changed(self, last: Alert) -> bool:
-        wide = self.wide.view()
+        counts = self.gauge.counts()
         seen = (last.value, last.limit, last.sources, last.documents, last.stories)
         value, limit, _ = self._explain(last.severity)
-        return (value, limit, wide.sources, wide.documents, wide.stories) != seen
+        return (value, limit, counts.sources, counts.documents, counts.stories) != seen
 
-    def _explain(self, severity: Severity) -> tuple[float, float, Measure]:
-        """The value, its limit and how it is measured: what decides whether the alert goes on."""
-        shape, value = self.taker.rule.condition.shape, self.fire.value()
+    def _explain(self, severity: Severity) -> tuple[float, float, str]:
+        """The value, its limit and the value in words: what decides whether the alert goes on."""
+        shape, value = self.taker.rule.condition.shape, self.gauge.value()
         if value >= shape.limits[0].value:
-            return value, limit_of(shape, severity), shape.measure
-        return self.clear.value(), shape.clear.limit, shape.clear.measure
+            return value, limit_of(shape.limits, severity), self.gauge.told(value)
+        value = self.gauge.clear_value()
+        return value, shape.clear.limit, self.gauge.told_clear(value)
 
-    def _publish(self, state: AlertState, reason: AlertReason, severity: Severity, now_ms: int) -> Alert:
+    def _record(self, state: AlertState, reason: AlertReason, severity: Severity, now_ms: int) -> Alert:
+        value, limit, what = self._explain(severity)
         last = self.open.alert if self.open else None
-        rule, view = self.taker.rule, self.wide.view()
-        first, newest = self.wide.first(), self.wide.last()
-        evidence: tuple[Evidence, ...] = evidence_of(self.wide.best(EVIDENCE_MAX)) or (last.evidence if last else ())
-        value, limit, measure = self._explain(severity)
-        counts = (view.documents, view.stories, view.sources)
-        standing = f"resolved ({reason.replace('_', ' ')})" if state == "resolved" else severity
-        seen = [last.first_seen_at] if last else []
-        seen += [format_ms(first.event_ms)] if first else []
-        best = evidence[0] if evidence else None
-        alert = Alert(
-            alert_id=last.alert_id if last else self._id(),
-            sequence=last.sequence + 1 if last else 1,
-            rule=rule.name,
-            rule_version=self.taker.version,
-            subject=self.subject,
-            entity=newest.signal.entity if newest else last.entity if last else None,
-            state=state,
-            severity=severity,
-            shape=rule.shape_name,
-            reason=reason,
-            value=value,
-            limit=limit,
-            starts_at=last.starts_at if last else format_ms(self.opening.event_ms),
-            updated_at=format_ms(now_ms),
-            ends_at=format_ms(now_ms) if state == "resolved" else None,
-            first_seen_at=min(seen),
-            sources=view.sources,
-            documents=view.documents,
-            stories=view.stories,
-            summary=summary(self.subject.name, standing, measure, value=value, limit=limit, counts=counts, best=best),
-            labels=rule.labels,
-            evidence=evidence,
-            model=newest.signal.model if newest else last.model if last else "",
-        )
+        sequence = self.told.sequence + 1 if self.told else 1
+        news = News(state, reason, severity, value, limit, what, sequence, now_ms)
+        alert = make_alert(self.taker, self.subject, self.gauge, news, self.opening, self.opening_ms, last)
         same = self.open is not None and reason == "evidence"
         self.open = Open(alert, now_ms, self.open.low_since_ms if same and self.open else None)
         return alert
-
-    def _id(self) -> str:
-        """The same for every replay: the rule, what it decides by, the subject, and what opened the alert when."""
-        parts = (
-            self.taker.rule.name,
-            self.taker.condition_hash,
-            self.subject.by,
-            self.subject.id,
-            str(self.opening_ms),
-            self.opening.id,
-        )
-        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
-
-
-def _can_rise(window: Window, lowest: float) -> bool:
-    """Whether the value may reach the limit because an event leaves: only a mean can, and only with an event above."""
-    return window.measure.aggregate in ("mean", "decayed_mean") and window.top() >= lowest

@@ -31,6 +31,7 @@ from riskstream.core.records import (
     Rejected,
     Signal,
 )
+from riskstream.core.telling import Telling
 
 DECIMALS = 4
 TOPIC_LABELS_MAX = 3
@@ -73,14 +74,21 @@ def signal_id(position: Position, entity_id: str) -> str:
     return f"{position.topic}/{position.partition}/{position.offset}#{entity_id}"
 
 
-def signal(
-    document: Document, mention: Mention, prediction: Prediction, labels: Labels, model: str, scored_ms: int
-) -> Signal:
+class Scored(msgspec.Struct, frozen=True):
+    """By what a document was scored, and when."""
+
+    labels: Labels
+    model: str
+    calibration: str
+    at_ms: int
+
+
+def signal(document: Document, telling: Telling, mention: Mention, prediction: Prediction, scored: Scored) -> Signal:
     """The signal of one scored pair. `revision` is False: only the watch stage can tell."""
     heads = (prediction.sentiment, prediction.severity, prediction.risk, prediction.topic, (prediction.risk_score,))
     if not all(math.isfinite(sum(head)) for head in heads):
-        raise InternalError(f"a prediction of {model} for {document.position} is not finite: {prediction}")
-    named = name_heads(prediction, labels)
+        raise InternalError(f"a prediction of {scored.model} for {document.position} is not finite: {prediction}")
+    named = name_heads(prediction, scored.labels)
     return Signal(
         signal_id=signal_id(document.position, mention.id),
         document_id=document.document_id,
@@ -88,7 +96,7 @@ def signal(
         entity=msgspec.structs.replace(mention, relevance=round(mention.relevance, DECIMALS)),
         published_at=format_ms(document.published_ms),
         received_at=format_ms(document.received_ms),
-        scored_at=format_ms(scored_ms),
+        scored_at=format_ms(scored.at_ms),
         late=document.late,
         clamped=document.clamped,
         source=document.source,
@@ -103,7 +111,12 @@ def signal(
         topic=named.topic,
         risk_score=named.risk_score,
         fingerprint=document.fingerprint,
-        model=model,
+        model=scored.model,
+        calibration=scored.calibration,
+        voice=telling.voice,
+        weight=telling.weight,
+        stance=telling.stance,
+        sketch=telling.sketch,
     )
 
 

@@ -17,6 +17,8 @@ import msgspec
 SCHEMA = 1
 
 Severity = Literal["watch", "material", "severe"]
+Stance = Literal["report", "unconfirmed", "denial", "settled"]
+"""How a text stands to what it tells; `stance.py` says how that is told."""
 SEVERITIES: tuple[Severity, ...] = ("watch", "material", "severe")
 MARKET = "*"
 """The entity id of a signal that is about no watched entity."""
@@ -56,6 +58,11 @@ class Signal(msgspec.Struct, frozen=True):
     risk_score: float
     fingerprint: str
     model: str
+    calibration: str = ""
+    voice: str = ""
+    weight: float = 1.0
+    stance: Stance = "report"
+    sketch: str = ""
     schema: int = SCHEMA
 
 

@@ -33,7 +33,7 @@ from riskstream.core.errors import OperatorError
 from riskstream.core.paths import ABSENT, compile_path, follow
 from riskstream.core.records import Document, Message, Reason, Rejected
 
-FIELDS = ("id", "text", "source", "published_at", "title", "kind", "lang", "url", "entities")
+FIELDS = ("id", "text", "source", "published_at", "title", "author", "kind", "lang", "url", "entities")
 KINDS = ("news", "social", "filing", "customer")
 
 BYTES_MAX = 1_000_000
@@ -55,7 +55,8 @@ class FeedSpec(msgspec.Struct, frozen=True):
 
     `fields` maps our field names to paths in the producer's JSON; a field that it does not name keeps its own name.
     `source` and `lang` stand in where a document has none. `market` asks for a signal about the market where a document
-    names nobody. `weight` is the feed's reliability. The limits are those of rules 2 and 4.
+    names nobody. `weight` is the feed's reliability, `source_weights` that of single sources of it.
+    The limits are those of rules 2 and 4.
     """
 
     name: str
@@ -66,6 +67,7 @@ class FeedSpec(msgspec.Struct, frozen=True):
     source: str = ""
     market: bool = False
     weight: float = 1.0
+    source_weights: dict[str, float] = {}
     bytes_max: int = BYTES_MAX
     age_max_s: int = 86_400
     ahead_max_s: int = 300
@@ -143,6 +145,7 @@ class Decoder:
             title=texts.snippet(texts.unescape(title), TITLE_CHARS_MAX),
             snippet=texts.snippet(plain),
             source=source,
+            author=self._string(found, "author", "").strip()[:SOURCE_CHARS_MAX],
             kind=kind if kind in KINDS else self.spec.kind,
             lang=lang[1] if lang else texts.language(whole),
             url=url if len(url) <= URL_CHARS_MAX else "",

@@ -154,6 +154,8 @@ class Scorer(Protocol):
     name: str
     """`<model>@<version>`, as published in `Signal.model`."""
     labels: Labels
+    calibration: str
+    """Names the calibration: the same weights with other temperatures are another one."""
     backend: str
     """What it runs on, for a person: `torch cpu float32`."""
 

@@ -46,6 +46,9 @@ from riskstream.core.contracts import (
     Signal as Signal,
 )
 from riskstream.core.contracts import (
+    Stance as Stance,
+)
+from riskstream.core.contracts import (
     SubjectRef as SubjectRef,
 )
 
@@ -124,6 +127,7 @@ class Document(msgspec.Struct, frozen=True):
     title: str
     snippet: str
     source: str
+    author: str
     kind: str
     lang: str
     url: str
@@ -223,9 +227,10 @@ Phase = Literal["idle", "pending", "firing", "cooling"]
 class Life(msgspec.Struct, frozen=True):
     """Where one rule stands for one subject.
 
-    idle → pending (held, not long enough) → firing → cooling (resolved a moment ago) → idle
+    idle → pending (held, not long enough) → firing → cooling (resolved a moment ago) → idle; `streak` counts episodes.
     """
 
     phase: Phase = "idle"
     since_ms: int = 0
     gap_since_ms: int | None = None
+    streak: int = 0

@@ -1,28 +1,33 @@
 """A rule as the watch uses it: whom it is about, which signals it takes, what it computes, when that is an alert.
 
-    Signal ─ takes() ─► amount() ─► Window (fire) ─ value, counts ─┐
-                             └────► Window (clear) ─ value ────────┴─ judge() ─► Verdict ─► life.step()
+    Signal ─ Taker.takes() ─► Taker.event() ─► Gauge of the shape ─► levels.judge() ─► life.step() ─► alert
 
-Rule 1. A rule is data. `version` is the hash of all of it, `condition_hash` of what decides.
-Rule 2. The severity is the highest one whose limit the value reaches and whose gates (documents, sources) are passed.
-Rule 3. Gates are asked before firing and raising only: an open alert is not lowered or cleared by them.
-Rule 4. An open alert holds while the value reaches the lowest limit or the clear value its own limit.
+Rule 1. A rule is data. `version` is the hash of all of it, `condition_hash` of what decides. What has its default value
+        is left out of the hash, so that a new key of riskstream changes no rule that does not use it.
+Rule 2. A `Taker` is one rule in one lane: what is asked for every signal, ready made, and what the lane keeps of it.
 
-A new shape is a struct beside `Threshold`, a parser in `rulefile.SHAPES` and a case in `judge`;
-a new subject is a name in `SUBJECTS`.
+A new shape is a file in `shapes/`; a new subject is a name in `SUBJECTS`.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
 
+from riskstream.core.held import HeldReason
 from riskstream.core.life import Hold
-from riskstream.core.records import MARKET, SEVERITIES, Severity, Signal, Verdict, WindowView
+from riskstream.core.match import Match, Sieve
+from riskstream.core.measure import UNIT
+from riskstream.core.records import MARKET, Signal
+from riskstream.core.room import Room
 from riskstream.core.rules_fields import reader
-from riskstream.core.windows import UNIT, Measure
+from riskstream.core.shapes import AnyShape
+from riskstream.core.shapes.sequence import Sequence
+from riskstream.core.warmth import Warmth
+from riskstream.core.windows import Event
 
 SUBJECTS: dict[str, Callable[[Signal], str | None]] = {
     "entity": lambda signal: None if signal.entity.id == MARKET else signal.entity.id,
@@ -30,70 +35,43 @@ SUBJECTS: dict[str, Callable[[Signal], str | None]] = {
 """Whom a rule can be about: the subject's id of a signal, or None where the signal is about no such subject."""
 
 
-class Match(msgspec.Struct, frozen=True):
-    """Which signals a rule takes: those that pass every part that is there. `minima` are (field, least value)."""
-
-    kinds: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    langs: tuple[str, ...] = ()
-    entities: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    minima: tuple[tuple[str, float], ...] = ()
-
-
-class Limit(msgspec.Struct, frozen=True):
-    """The value from which an alert has this severity, and how many documents and sources must support it."""
-
-    severity: Severity
-    value: float
-    documents_min: int = 1
-    sources_min: int = 1
-
-
-class Clear(msgspec.Struct, frozen=True):
-    """An open alert clears when this measure falls below the limit."""
-
-    measure: Measure
-    limit: float
-
-
-class Threshold(msgspec.Struct, frozen=True, tag="threshold"):
-    """The shape that fires when an aggregate reaches a limit. `limits` are from the lowest severity to the highest."""
-
-    measure: Measure
-    limits: tuple[Limit, ...]
-    clear: Clear
-
-
-class Condition(msgspec.Struct, frozen=True):
+class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
     """All of a rule that decides. `lower_after_ms` is how long a value stays below a severity before that falls."""
 
     by: str
     match: Match
-    shape: Threshold
+    shape: AnyShape
     hold: Hold
     lower_after_ms: int
 
 
-class Rule(msgspec.Struct, frozen=True):
-    """One rule. `update_ms` is the least time between two updates that bring no new source, story or severity."""
+class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One rule. `update_ms` is the least time between two updates that bring no new source, story or severity;
+    `per_minute_max` how many alerts it may open in a lane within a minute."""
 
     name: str
     condition: Condition
     update_ms: int
     labels: dict[str, str] = {}
     owner: str = ""
+    per_minute_max: int | None = None
 
     @property
     def shape_name(self) -> str:
         """The shape's name as it stands in the file and in the alert."""
-        return str(self.condition.shape.__struct_config__.tag)
+        return self.condition.shape.name
 
     @property
     def horizon_ms(self) -> int:
         """The age beyond which an event means nothing to this rule."""
+        return self.condition.shape.horizon_ms
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Every field of a signal that the rule looks at."""
         shape = self.condition.shape
-        return max(shape.measure.window_ms, shape.clear.measure.window_ms)
+        matches = [self.condition.match, *(shape.steps if isinstance(shape, Sequence) else ())]
+        return frozenset({shape.measure.field, *(field for match in matches for field, _ in match.minima)})
 
 
 class RuleSet(msgspec.Struct, frozen=True):
@@ -133,69 +111,43 @@ def may_take(rule: Rule, by: str, subject_id: str, groups: tuple[str, ...]) -> b
 
 
 class Taker:
-    """A rule made ready to be asked for every signal."""
+    """One rule in one lane. `warmth` and `room` are what the lane keeps of it beside its subjects; `held` counts
+    what was held back."""
 
     __slots__ = (
-        "_kinds",
-        "_langs",
-        "_minima",
         "_read",
-        "_sources",
+        "_sieve",
+        "_steps",
         "condition_hash",
+        "held",
         "horizon_ms",
         "name",
+        "room",
         "rule",
         "version",
+        "warmth",
     )
 
     def __init__(self, rule: Rule) -> None:
-        match = rule.condition.match
+        shape = rule.condition.shape
         self.rule = rule
         self.name, self.horizon_ms = rule.name, rule.horizon_ms
         self.version = version(rule)
         self.condition_hash = condition_hash(rule)
-        self._kinds = frozenset(match.kinds)
-        self._sources = frozenset(match.sources)
-        self._langs = frozenset(match.langs)
-        self._minima = tuple((reader(field), least) for field, least in match.minima)
-        self._read = reader(rule.condition.shape.measure.field)
+        self.warmth = Warmth(self.version, shape.needs_ms)
+        self.room = Room(rule.per_minute_max)
+        self.held: Counter[HeldReason] = Counter()
+        self._sieve = Sieve(rule.condition.match)
+        self._steps = [Sieve(step) for step in shape.steps] if isinstance(shape, Sequence) else None
+        self._read = reader(shape.measure.field)
 
     def takes(self, signal: Signal) -> bool:
         """The signal passes every part of the match that may differ between signals of one subject."""
-        if self._kinds and signal.kind not in self._kinds:
-            return False
-        if self._sources and signal.source not in self._sources:
-            return False
-        if self._langs and signal.lang not in self._langs:
-            return False
-        return not self._minima or all(read(signal) >= least for read, least in self._minima)
+        return self._sieve.takes(signal) and (self._steps is None or any(step.takes(signal) for step in self._steps))
 
-    def amount(self, signal: Signal) -> int:
-        """The rule's field of the signal, in ten-thousandths."""
-        return round(self._read(signal) * UNIT)
-
-
-def judge(shape: Threshold, view: WindowView, clear_value: float) -> Verdict:
-    """What the shape says of a view. `clear_value` is the value of the clear measure over its own window."""
-    severity, limit = None, shape.limits[0].value
-    for candidate in shape.limits:
-        passed = view.documents >= candidate.documents_min and view.sources >= candidate.sources_min
-        if passed and view.value >= candidate.value:
-            severity, limit = candidate.severity, candidate.value
-    holds = view.value >= shape.limits[0].value or clear_value >= shape.clear.limit
-    return Verdict(severity, holds, limit)
-
-
-def reached(shape: Threshold, value: float) -> Severity | None:
-    """The highest severity whose limit a value reaches, whatever the gates say."""
-    return next((limit.severity for limit in reversed(shape.limits) if value >= limit.value), None)
-
-
-def limit_of(shape: Threshold, severity: Severity) -> float:
-    """The limit of one of the shape's severities."""
-    return next(limit.value for limit in shape.limits if limit.severity == severity)
-
-
-def rank(severity: Severity | None) -> int:
-    """0 for none, then 1 to 3."""
-    return 0 if severity is None else SEVERITIES.index(severity) + 1
+    def event(self, event_ms: int, sequence: int, signal: Signal) -> Event:
+        """A signal as the rule sees it: its field in ten-thousandths, and the steps that it fits."""
+        amount, steps = round(self._read(signal) * UNIT), 0
+        if self._steps is not None:
+            steps = sum(1 << number for number, step in enumerate(self._steps) if step.takes(signal))
+        return Event(event_ms, sequence, amount, signal, steps)

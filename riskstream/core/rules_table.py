@@ -97,6 +97,19 @@ class Table:
             value = {}
         return Table(self.where, value, self.mistakes, f"{self.prefix}{key}.")
 
+    def tables(self, key: str, *, least: int, most: int) -> list[Table]:
+        """A list of `least` to `most` tables; [] where it is not one."""
+        value = self.values.get(key) if self.has(key) else None
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            self.wrong(key, "is not a list of tables", f"write {key} = [{{ … = … }}, {{ … = … }}]")
+            return []
+        if not least <= len(value) <= most:
+            self.wrong(key, f"holds {len(value)} tables", f"give {least} to {most} of them")
+        return [
+            Table(self.where, item, self.mistakes, f"{self.prefix}{key}[{number}].")
+            for number, item in enumerate(value, start=1)
+        ]
+
     def finish(self) -> None:
         """Note every key that was not asked for."""
         for key in self.values:

@@ -16,7 +16,6 @@ from typing import Literal, NamedTuple
 from riskstream.core.cell import Cell
 from riskstream.core.records import Signal, SubjectRef
 from riskstream.core.rules import Taker
-from riskstream.core.windows import Event
 
 Outcome = Literal["accepted", "duplicate", "revision", "late"]
 
@@ -89,7 +88,8 @@ class Subject:
         made: dict[str, Cell] = {}
         for document in self.documents.values():
             for taker in fresh:
-                self._enter(taker, document, now_ms, made)
+                if document.event_ms > now_ms - taker.horizon_ms:
+                    self._enter(taker, document, document.seen_ms, made)
         return tuple(made[name] for name in sorted(made))
 
     def forget(self, now_ms: int, memory_ms: int) -> int | None:
@@ -118,7 +118,7 @@ class Subject:
         cell = self.cells.get(taker.name)
         if cell is None:
             cell = self.cells[taker.name] = Cell(taker, self.ref)
-        cell.add(Event(document.event_ms, document.sequence, taker.amount(signal), signal), now_ms)
+        cell.add(taker.event(document.event_ms, document.sequence, signal), now_ms)
         changed[taker.name] = cell
 
     def _remove(self, document: Remembered, changed: dict[str, Cell]) -> None:

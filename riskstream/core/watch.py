@@ -22,11 +22,13 @@ from heapq import heappop, heappush
 
 import msgspec
 
-from riskstream.core.cell import Cause, Cell
+from riskstream.core.cell import Cell
+from riskstream.core.cellstate import Cause
 from riskstream.core.clock import TICK_MS, parse_ms
 from riskstream.core.records import Alert, AlertReason, Signal, SubjectRef, Watched
 from riskstream.core.rules import SUBJECTS, RuleSet, Taker, may_take
 from riskstream.core.subjects import Outcome, Subject
+from riskstream.core.takers import Takers
 
 _BY = "entity"
 _HOUSEKEEPING = ""
@@ -60,7 +62,13 @@ class Watch:
         self._subjects: dict[str, Subject] = {}
         self._due: list[tuple[int, str, str]] = []
         self._open: dict[str, Alert] = {}
-        self._set_rules(rules)
+        self.takers = Takers(rules)
+        self._memory_ms = self._memory_of(rules)
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules that are in force."""
+        return self.takers.rules
 
     @property
     def subjects(self) -> int:
@@ -83,6 +91,7 @@ class Watch:
         if signal.late:
             self.late += 1
             return Step(tuple(alerts), "late")
+        self.takers.hear(signal.model, self.clock_ms)
         subject_id = SUBJECTS[_BY](signal)
         if subject_id is None:
             return Step(tuple(alerts), "accepted")
@@ -109,8 +118,9 @@ class Watch:
         """Go on with other rules. An unchanged one keeps its lives; what a changed or removed one has open is resolved.
         A new or changed rule sees what is remembered and may fire at once."""
         alerts = list(self.on_time(now_ms))
-        self._set_rules(rules)
-        versions = {taker.name: taker.version for taker in self._takers}
+        self.takers.replace(rules, self.clock_ms - self._memory_ms)
+        self._memory_ms = self._memory_of(rules)
+        versions = {taker.name: taker.version for taker in self.takers.all}
 
         def reason(cell: Cell) -> AlertReason | None:
             if versions.get(cell.taker.name) == cell.taker.version:
@@ -133,10 +143,8 @@ class Watch:
         self._rebuild(alerts, reason, gone)
         return tuple(alerts)
 
-    def _set_rules(self, rules: RuleSet) -> None:
-        self.rules = rules
-        self._takers = tuple(Taker(rule) for rule in rules.rules)
-        self._memory_ms = rules.horizon_ms + self.limits.memory_margin_ms
+    def _memory_of(self, rules: RuleSet) -> int:
+        return rules.horizon_ms + self.limits.memory_margin_ms
 
     def _rebuild(
         self, alerts: list[Alert], reason: Callable[[Cell], AlertReason | None], gone: Set[str] = frozenset()
@@ -217,8 +225,7 @@ class Watch:
         return subject
 
     def _takers_of(self, subject_id: str) -> tuple[Taker, ...]:
-        groups = self._groups(subject_id)
-        return tuple(taker for taker in self._takers if may_take(taker.rule, _BY, subject_id, groups))
+        return self.takers.of(_BY, subject_id, self._groups(subject_id))
 
     def _groups(self, subject_id: str) -> tuple[str, ...]:
         watched = self.watchlist.get(subject_id)

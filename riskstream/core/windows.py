@@ -9,50 +9,35 @@ Rule 2. An event that lies ahead of the clock when it arrives counts as at the c
 Rule 3. Amounts are ints of ten-thousandths, the precision of a published probability: sums are exact, so that adding
         and removing events in any order gives the same value as counting afresh.
 Rule 4. A signal *supports* the rule if its amount reaches `at_least`. The counts (documents, sources, stories) and the
-        evidence are of supporting signals; `count` counts them; the other aggregates are over every matched signal,
-        so that good news pulls a mean down.
-Rule 5. The value of an empty window is 0.
-
-The decayed mean is Σ w·x / Σ w with w = 0.5^((newest − event) / half_life): a text that is one half-life older than the
-newest one counts half. It is relative to the newest text, not to the clock: silence does not change it, news does.
-
-One honest doubt: the decayed mean is carried along in floats, so it may differ from one counted afresh in the 13th
-digit. It is rounded to four, which hides that everywhere but on an exact tie.
+        evidence are of supporting signals; good news among the others pulls a mean or a ratio down.
+Rule 5. The value of an empty window is 0. A percentile is the nearest rank: an amount that was there.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right, insort
 from heapq import nsmallest
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from riskstream.core.decay import Decay
+from riskstream.core.measure import UNIT, Measure
 from riskstream.core.records import Signal, WindowView
-
-Aggregate = Literal["max", "mean", "sum", "count", "decayed_mean"]
-AGGREGATES: tuple[Aggregate, ...] = ("max", "mean", "sum", "count", "decayed_mean")
-UNIT = 10_000
-"""Amounts are in 1 / UNIT."""
-
-
-class Measure(msgspec.Struct, frozen=True):
-    """What is computed over a window. `at_least` is in units of the field; `half_life_ms` is for the decayed mean."""
-
-    field: str
-    aggregate: Aggregate
-    window_ms: int
-    at_least: float
-    half_life_ms: int | None = None
 
 
 class Event(NamedTuple):
-    """One signal as a rule sees it. (event_ms, sequence) is unique within a subject and is the order."""
+    """One signal as a rule sees it. (event_ms, sequence) is unique within a subject and is the order.
+
+    `steps` has bit n set where the signal is step n of a sequence.
+    """
 
     event_ms: int
     sequence: int
     amount: int
     signal: Signal
+    steps: int = 0
 
 
 class Window:
@@ -61,6 +46,8 @@ class Window:
     __slots__ = (
         "_at_least",
         "_decay",
+        "_documents",
+        "_ordered",
         "_sources",
         "_stories",
         "_sum",
@@ -78,9 +65,11 @@ class Window:
         self._sum = 0
         self._top: int | None = None
         self._supporting = 0
+        self._documents: dict[str, int] = {}
         self._sources: dict[str, int] = {}
         self._stories: dict[str, int] = {}
-        self._decay = _Decay(measure.half_life_ms) if measure.half_life_ms else None
+        self._decay = Decay(measure.half_life_ms) if measure.half_life_ms else None
+        self._ordered: list[int] | None = [] if measure.percentile is not None else None
         self._view: WindowView | None = None
 
     def add(self, event: Event) -> None:
@@ -101,24 +90,26 @@ class Window:
         self._view = None
         return True
 
-    def advance(self, now_ms: int) -> None:
-        """Let go of what has left the window."""
+    def advance(self, now_ms: int) -> list[Event]:
+        """Let go of what has left the window, and give it back, oldest first."""
         horizon = now_ms - self.measure.window_ms
         events = self.events
         if not events or events[0].event_ms > horizon:
-            return
-        gone = bisect_right(events, horizon, key=lambda event: event.event_ms)
-        for event in events[:gone]:
+            return []
+        count = bisect_right(events, horizon, key=lambda event: event.event_ms)
+        gone = events[:count]
+        for event in gone:
             self._count(event, -1)
-        del events[:gone]
+        del events[:count]
         self._view = None
+        return gone
 
     def due_ms(self) -> int | None:
         """When the oldest event leaves; None where there is none."""
         return self.events[0].event_ms + self.measure.window_ms if self.events else None
 
     def value(self) -> float:
-        """The aggregate, in units of the field (a number of signals for `count`), rounded to four decimals."""
+        """The aggregate, in units of the field or a number of things, rounded to four decimals."""
         return self.view().value
 
     def top(self) -> float:
@@ -131,7 +122,7 @@ class Window:
         """The aggregate and the counts, with the ids of at most `evidence_max` supporting signals, best first."""
         if self._view is None:
             value = round(self._aggregate(), 4)
-            self._view = WindowView(value, self._supporting, len(self._sources), len(self._stories), ())
+            self._view = WindowView(value, len(self._documents), len(self._sources), len(self._stories), ())
         if not evidence_max:
             return self._view
         ids = tuple(event.signal.signal_id for event in self.best(evidence_max))
@@ -164,10 +155,16 @@ class Window:
             self._top = event.amount if change > 0 else None
         if event.amount >= self._at_least:
             self._supporting += change
+            _bump(self._documents, event.signal.document_id, change)
             _bump(self._sources, event.signal.source, change)
             _bump(self._stories, event.signal.fingerprint, change)
         if self._decay is not None:
             self._decay.count(event, change)
+        if self._ordered is not None:
+            if change > 0:
+                insort(self._ordered, event.amount)
+            else:
+                del self._ordered[bisect_left(self._ordered, event.amount)]
 
     def _aggregate(self) -> float:
         if not self.events:
@@ -179,47 +176,25 @@ class Window:
                 return self._sum / len(self.events) / UNIT
             case "sum":
                 return self._sum / UNIT
-            case "count":
-                return float(self._supporting)
+            case "percentile":
+                return self._percentile() / UNIT
             case "decayed_mean":
                 return self._decay.mean(self.events) / UNIT if self._decay is not None else 0.0
+            case "count":
+                return float(self._supporting)
+            case "documents":
+                return float(len(self._documents))
+            case "sources":
+                return float(len(self._sources))
+            case "stories":
+                return float(len(self._stories))
+            case "ratio":
+                enough = len(self.events) >= self.measure.denominator_min
+                return self._supporting / len(self.events) if enough else 0.0
 
-
-class _Decay:
-    """Σ w·x and Σ w, carried along relative to the newest event. Losing that one means counting afresh: what is left
-    may weigh next to nothing, and a difference of large sums would not show it."""
-
-    __slots__ = ("_half_life_ms", "_newest_ms", "_weighted", "_weights")
-
-    def __init__(self, half_life_ms: int) -> None:
-        self._half_life_ms = half_life_ms
-        self._newest_ms: int | None = None
-        self._weighted = self._weights = 0.0
-
-    def count(self, event: Event, change: int) -> None:
-        """Take in (change = 1) or leave out (-1) an event."""
-        if self._newest_ms is None:
-            return
-        behind_ms = self._newest_ms - event.event_ms
-        if behind_ms < 0:
-            fade = 0.5 ** (-behind_ms / self._half_life_ms)
-            self._weighted, self._weights = self._weighted * fade, self._weights * fade
-            self._newest_ms, behind_ms = event.event_ms, 0
-        elif behind_ms == 0 and change < 0:
-            self._newest_ms = None
-            return
-        weight = change * 0.5 ** (behind_ms / self._half_life_ms)
-        self._weighted += weight * event.amount
-        self._weights += weight
-
-    def mean(self, events: list[Event]) -> float:
-        """The decayed mean of these events, which are all that were counted, in their order."""
-        if self._newest_ms is None:
-            self._newest_ms = events[-1].event_ms
-            self._weighted = self._weights = 0.0
-            for event in events:
-                self.count(event, 1)
-        return self._weighted / self._weights
+    def _percentile(self) -> int:
+        assert self._ordered is not None and self.measure.percentile is not None
+        return self._ordered[max(0, math.ceil(self.measure.percentile / 100 * len(self._ordered)) - 1)]
 
 
 def _bump(counts: dict[str, int], key: str, change: int) -> None:

@@ -42,7 +42,11 @@ class Thresholds(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """A version. `metrics` are figures by split, slice and head; `data` has the hash of every data file."""
+    """A version. `metrics` are figures by split, slice and head; `data` has the hash of every data file, `rows` of
+    those that were kept elsewhere and only trained on.
+
+    `end_id` is the token that ends a segment of a pair; pooling `question` needs it, -1 is none.
+    """
 
     name: str
     version: str
@@ -55,10 +59,18 @@ class Manifest(msgspec.Struct, frozen=True):
     thresholds: Thresholds
     files: dict[str, str]
     data: dict[str, str] = {}
+    rows: dict[str, str] = {}
     metrics: dict[str, Any] = {}
+    end_id: int = -1
     parent: str = ""
     code: str = ""
     schema: int = 1
+
+    @property
+    def calibration(self) -> str:
+        """Names what turns logits into probabilities: `sha256:` and 16 digits."""
+        decides = msgspec.json.encode((self.temperatures, self.risk_score), order="deterministic")
+        return "sha256:" + hashlib.sha256(decides).hexdigest()[:16]
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -27,6 +27,7 @@ class ConstantScorer:
     def __init__(self, name: str = "constant@1", labels: Labels = LABELS, tokens_max: int = 256) -> None:
         self.name = name
         self.labels = labels
+        self.calibration = "none"
         self.backend = "none"
         self._tokens_max = tokens_max
 

@@ -42,6 +42,7 @@ class TorchScorer:
     ) -> None:
         self.name = f"{manifest.name}@{manifest.version}"
         self.labels: Labels = manifest.labels
+        self.calibration = manifest.calibration
         self.backend = f"torch {device.type} {dtype}"
         self.manifest = manifest
         self.device = device
@@ -100,7 +101,7 @@ def chosen_device(device: Device) -> torch.device:
 def _network(directory: Path, manifest: Manifest) -> RiskNet:
     """The network in float32, with the version's weights in it."""
     sizes = {head: len(getattr(manifest.labels, head)) for head in ("sentiment", "severity", "risk", "topic")}
-    net = RiskNet(AutoConfig.from_pretrained(directory), sizes, cast("Pooling", manifest.pooling))
+    net = RiskNet(AutoConfig.from_pretrained(directory), sizes, cast("Pooling", manifest.pooling), manifest.end_id)
     path = directory / WEIGHTS
     try:
         net.load_state_dict(unpack(load_file(path)))

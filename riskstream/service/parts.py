@@ -72,6 +72,7 @@ def decoder_of(feed: Feed) -> Decoder:
             lang=feed.lang,
             market=feed.market,
             weight=feed.weight,
+            source_weights=feed.source_weights,
             bytes_max=feed.bytes_max,
             age_max_s=feed.age_max_s,
             ahead_max_s=feed.ahead_max_s,

@@ -24,6 +24,7 @@ from riskstream.core.ports import Scorer
 from riskstream.core.recent import Recent
 from riskstream.core.records import MARKET, Document, Mention, Message, Output, Prediction, Reason, Rejected, Signal
 from riskstream.core.reviews import ReviewPolicy, review, why
+from riskstream.core.telling import Telling, tellings
 from riskstream.telemetry.events import Outcome
 
 DUPLICATES_REMEMBERED = 100_000
@@ -40,6 +41,7 @@ class Prepared(msgspec.Struct, frozen=True):
     mentions: tuple[Mention, ...] = ()
     tokens: tuple[tuple[int, ...], ...] = ()
     entities_dropped: int = 0
+    telling: Telling | None = None
     scorer: Scorer | None = None
     """The model whose tokens these are: it alone may score and name them."""
 
@@ -56,11 +58,24 @@ class Preparer:
 
     def prepare(self, messages: Sequence[Message]) -> list[Prepared]:
         """Decode, match and tokenise; one result per message, in order."""
-        found, scorer = [self._find(message) for message in messages], self.scorer
+        found, scorer = self._told([self._find(message) for message in messages]), self.scorer
         try:
             return self._tokenised(found, scorer)
         except Exception:
             return [self._tokenised_alone(prepared, scorer) for prepared in found]
+
+    def _told(self, found: list[Prepared]) -> list[Prepared]:
+        """With what each text shows of itself; made together, and only for texts that will be scored."""
+        asked = [
+            (document, self._decoders[document.position.topic].spec)
+            for prepared in found
+            if isinstance(document := prepared.document, Document) and prepared.mentions
+        ]
+        made = iter(tellings([document for document, _ in asked], [spec for _, spec in asked]))
+        return [
+            msgspec.structs.replace(prepared, telling=next(made)) if prepared.mentions else prepared
+            for prepared in found
+        ]
 
     def _tokenised(self, found: Sequence[Prepared], scorer: Scorer) -> list[Prepared]:
         pairs = [
@@ -108,16 +123,16 @@ def assemble(
 
     A document of which one pair could not be scored is rejected whole: half a document would read as good news.
     """
-    if not isinstance(prepared.document, Document):
+    if not isinstance(prepared.document, Document) or prepared.telling is None:
         raise InternalError(f"{prepared.message.position} was rejected and has no signals")
-    signals = []
+    signals, scored = [], codec.Scored(scorer.labels, scorer.name, scorer.calibration, scored_ms)
     for mention, prediction in zip(prepared.mentions, predictions, strict=True):
         if isinstance(prediction, Rejected):
             return prediction
         if not math.isfinite(prediction.risk_score):
             detail = f"the model gave {prediction.risk_score} for entity {mention.id!r}"
             return Rejected(prepared.message.position, Reason.MODEL_ERROR, detail)
-        signals.append(codec.signal(prepared.document, mention, prediction, scorer.labels, scorer.name, scored_ms))
+        signals.append(codec.signal(prepared.document, prepared.telling, mention, prediction, scored))
     return tuple(signals)
 
 

@@ -21,12 +21,13 @@ import msgspec
 from riskstream.core import codec
 from riskstream.core.clock import parse_ms
 from riskstream.core.deadletter import dead_letter
+from riskstream.core.held import HeldReason
 from riskstream.core.records import Alert, Message, Output, Partition, Rejected, Ticket, Watched
 from riskstream.core.rules import RuleSet
 from riskstream.core.watch import Watch
 from riskstream.service.lanes import Done, Finish, Restored
 from riskstream.telemetry.emit import Telemetry
-from riskstream.telemetry.events import AlertPublished, AlertsOpen, DocumentsDecided, StateSize
+from riskstream.telemetry.events import AlertPublished, AlertsHeld, AlertsOpen, DocumentsDecided, StateSize
 
 CLOCK = "clock="
 
@@ -42,11 +43,12 @@ class WatchTopics(msgspec.Struct, frozen=True):
 class _Lane:
     """The engine of one lane, and where its last owner's clock stood."""
 
-    __slots__ = ("clock_ms", "engine", "records", "started")
+    __slots__ = ("clock_ms", "engine", "held", "records", "started")
 
     def __init__(self, engine: Watch, clock_ms: int) -> None:
         self.engine, self.clock_ms = engine, clock_ms
         self.records, self.started = 0, time.monotonic()
+        self.held: Counter[tuple[str, HeldReason]] = Counter()
 
 
 class WatchProcessor:
@@ -88,6 +90,7 @@ class WatchProcessor:
         if not state.records:
             return None
         state.engine.on_time(state.clock_ms)
+        state.held = state.engine.takers.held()
         return Restored(state.records, state.engine.subjects, time.monotonic() - state.started)
 
     def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
@@ -125,6 +128,10 @@ class WatchProcessor:
             reasons = {reason: sum(r.reason == reason for r in rejected) for reason in {r.reason for r in rejected}}
             self._telemetry.emit(DocumentsDecided(lane.topic, {"rejected": len(rejected)}, reasons))
         if state is not None:
+            held = state.engine.takers.held()
+            for (rule, why), count in (held - state.held).items():
+                self._telemetry.emit(AlertsHeld(rule, why, count))
+            state.held = held
             self._telemetry.emit(StateSize(lane.topic, lane.partition, state.engine.subjects))
             self._telemetry.emit(
                 AlertsOpen(

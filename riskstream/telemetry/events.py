@@ -18,6 +18,7 @@ from typing import Literal
 
 import msgspec
 
+from riskstream.core.held import HeldReason
 from riskstream.core.labels import Why
 from riskstream.core.records import AlertReason, AlertState, Reason, Severity
 from riskstream.core.refusals import Refusal
@@ -28,8 +29,6 @@ OUTCOMES: tuple[Outcome, ...] = ("scored", "rejected", "unwatched", "duplicate",
 LaneState = Literal["opening", "restoring", "ready", "draining", "stopped", "closed"]
 LANE_STATES: tuple[LaneState, ...] = ("opening", "restoring", "ready", "draining", "stopped", "closed")
 """`stopped`: reading cannot go on and a person must act. `closed`: the partition is no longer ours."""
-
-HeldReason = Literal["cooldown", "limit", "silenced", "inhibited", "quiet_hours", "warm_up"]
 
 ConfigKind = Literal["settings", "rules", "watchlist"]
 

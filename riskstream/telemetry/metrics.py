@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
-from typing import assert_never, get_args
+from typing import assert_never
 
 import prometheus_client as prom
 from prometheus_client.exposition import choose_encoder
 
+from riskstream.core.held import HELD_REASONS
 from riskstream.core.labels import WHYS
 from riskstream.core.records import Partition, Reason, Severity
 from riskstream.core.refusals import REFUSALS
@@ -134,7 +135,7 @@ class Metrics:
             for ended in ("committed", "aborted", "unknown"):
                 self.transactions.labels(stage, ended)
         for rule in rules:
-            for held in get_args(ev.HeldReason):
+            for held in HELD_REASONS:
                 self.alerts_held.labels(rule, held)
 
     def apply(self, event: ev.Event) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from importlib.resources import files
 
 import msgspec
 
@@ -28,6 +29,7 @@ class Augmenter:
 
     def __init__(self, config: AugmentConfig, examples: Sequence[Example]) -> None:
         self._config = config
+        self._orders = orders()
         self._names: dict[str, list[str]] = {}
         self._partners: dict[str, list[Example]] = {}
         for lang in sorted({example.lang for example in examples}):
@@ -38,6 +40,10 @@ class Augmenter:
 
     def pair(self, example: Example, rng: random.Random) -> tuple[str, str]:
         """The (entity, text) to ask this time."""
+        entity, text = self._asked(example, rng)
+        return entity, self._ordered(text, example.lang, rng)
+
+    def _asked(self, example: Example, rng: random.Random) -> tuple[str, str]:
         entity, text = example.entity, example.text
         if not entity:
             return self._ticker(example, rng), text
@@ -50,6 +56,14 @@ class Augmenter:
         if rng.random() < self._config.case:
             entity = entity.lower() if entity != entity.lower() else entity.upper()
         return entity, text
+
+    def _ordered(self, text: str, lang: str, rng: random.Random) -> str:
+        """The text with an order to its reader before or behind it, which changes nothing of what it reports."""
+        orders = self._orders.get(lang)
+        if not self._config.orders or not orders or rng.random() >= self._config.orders:
+            return text
+        order = rng.choice(orders)
+        return f"{order} {text}" if rng.random() < 0.5 else f"{text} {order}"
 
     def _ticker(self, example: Example, rng: random.Random) -> str:
         found: set[str] = set(CASHTAG.findall(example.text))
@@ -77,6 +91,11 @@ class Augmenter:
         joiner = rng.choice(JOINERS.get(example.lang, JOINERS[""]))
         first, second = (text, other.text) if rng.random() < 0.5 else (other.text, text)
         return first.rstrip(".。;；") + joiner + second
+
+
+def orders() -> dict[str, list[str]]:
+    """Packaged orders to the reader, per language; none of those that `bias.json` measures with."""
+    return msgspec.json.decode((files("riskstream.trainer") / "orders.json").read_bytes(), type=dict[str, list[str]])
 
 
 def joinable(example: Example) -> bool:

@@ -2,7 +2,7 @@
 
 logits of valid ──► one temperature a head      least surprise
                 ──► Platt on P(material|severe)  least surprise, Newton's method
-                ──► thresholds                   severity: best kappa; categories: best F1; risk score: recall 0.90
+                ──► thresholds                   severity: best kappa; categories: best F1; risk score: a recall
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ import numpy as np
 from riskstream.core.records import Labels
 from riskstream.scoring.calibration import Array, probabilities, risk_scores, sigmoid, softmax, upper_logit
 from riskstream.scoring.manifest import Platt, Thresholds
+from riskstream.trainer.config import CalibrationConfig
 from riskstream.trainer.data import Example
 from riskstream.trainer.metrics import Bools, f1, kappa, levels_of
 
-RECALL = 0.90
-"""Of material and severe rows of `valid` that the default threshold of the risk score must find."""
 POSITIVES_MIN = 15
 """A category with fewer positives in `valid` takes the threshold that is best for all categories together."""
 TEMPERATURES = np.geomspace(0.4, 4.0, 93)
@@ -35,7 +34,12 @@ class Calibration(msgspec.Struct, frozen=True):
     thresholds: Thresholds
 
 
-def calibrate(logits: Mapping[str, Array], examples: Sequence[Example], labels: Labels) -> Calibration:
+def calibrate(
+    logits: Mapping[str, Array],
+    examples: Sequence[Example],
+    labels: Labels,
+    config: CalibrationConfig = CalibrationConfig(),  # noqa: B008 (frozen)
+) -> Calibration:
     """Fit on logits per head (examples × labels) and the examples they belong to."""
     temperatures = {}
     for head, values in logits.items():
@@ -49,9 +53,12 @@ def calibrate(logits: Mapping[str, Array], examples: Sequence[Example], labels: 
     named = [place for place, example in enumerate(examples) if example.risk is not None]
     truth = np.array([[c in (examples[p].risk or ()) for c in range(len(labels.risk))] for p in named])
     risk = probabilities("risk", logits["risk"][named], temperatures["risk"])
+    asked = [i for i, p in enumerate(judged) if not config.recall_part or config.recall_part in examples[p].parts]
     thresholds = Thresholds(
-        risk_score=recall_threshold(risk_scores(severity, platt), levels >= len(labels.severity) - 2),
-        risk=category_thresholds(risk, truth),
+        risk_score=recall_threshold(
+            risk_scores(severity, platt)[asked], levels[asked] >= len(labels.severity) - 2, config.recall
+        ),
+        risk=category_thresholds(risk, truth, config.risk_precision),
         severity=severity_steps(shares, levels),
     )
     return Calibration(temperatures, platt, thresholds)
@@ -102,18 +109,19 @@ def fit_platt(z: Array, truth: Bools) -> Platt:
     return Platt(slope=round(float(weights[0] / spread), 5), offset=round(float(weights[1]), 5))
 
 
-def recall_threshold(scores: Array, truth: Bools) -> float:
-    """The highest threshold that still finds `RECALL` of the yes rows, at two decimals, rounded down."""
+def recall_threshold(scores: Array, truth: Bools, recall: float = 0.9) -> float:
+    """The highest threshold that still finds this share of the yes rows, at two decimals, rounded down."""
     if not truth.any():
         return 0.5
-    return float(np.floor(np.quantile(scores[truth], 1 - RECALL) * 100) / 100)
+    return float(np.floor(np.quantile(scores[truth], 1 - recall) * 100) / 100)
 
 
-def category_thresholds(risk: Array, truth: Bools) -> tuple[float, ...]:
-    """Per category the threshold of best F1; for rare ones, the one that is best over all of them."""
-    together = _best(risk.ravel(), truth.ravel())
+def category_thresholds(risk: Array, truth: Bools, precision: float = 0.0) -> tuple[float, ...]:
+    """Per category the threshold of best F1 of those with this precision; for rare ones, the best over all of them."""
+    together = _best(risk.ravel(), truth.ravel(), precision)
     return tuple(
-        _best(risk[:, c], truth[:, c]) if truth[:, c].sum() >= POSITIVES_MIN else together for c in range(risk.shape[1])
+        _best(risk[:, c], truth[:, c], precision) if truth[:, c].sum() >= POSITIVES_MIN else together
+        for c in range(risk.shape[1])
     )
 
 
@@ -128,5 +136,12 @@ def severity_steps(severity: Array, levels: np.ndarray[tuple[int], np.dtype[np.i
     return tuple(float(step) for step in best)
 
 
-def _best(scores: Array, truth: Bools) -> float:
-    return float(max(GRID.tolist(), key=lambda limit: float(np.nan_to_num(f1(truth, scores >= limit)))))
+def _best(scores: Array, truth: Bools, precision: float) -> float:
+    """Of the grid: best F1 where the precision is reached; where it nowhere is, the best precision."""
+
+    def worth(limit: float) -> tuple[float, float]:
+        flagged = scores >= limit
+        found = float(truth[flagged].mean()) if flagged.any() else 0.0
+        return min(found, precision), float(np.nan_to_num(f1(truth, flagged)))
+
+    return float(max(GRID.tolist(), key=worth))

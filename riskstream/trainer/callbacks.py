@@ -27,11 +27,16 @@ LINE_STEPS = 20
 
 
 class Clock(TrainerCallback, ExportableState):
-    """Minutes count over resumes: what a checkpoint had spent is in its state."""
+    """Minutes count over resumes: what a checkpoint had spent is in its state.
+
+    Several processes go by the clock of the first, looked at after each step: with clocks of their own, each would have
+    another learning rate, and one would stop while the others wait for it.
+    """
 
     def __init__(self, minutes_max: float = 1.0, checkpoint_minutes: float = 10.0, spent_s: float = 0.0) -> None:
         self._minutes_max, self._checkpoint_s, self.spent_s = minutes_max, checkpoint_minutes * 60, spent_s
-        self._started = self._saved = time.monotonic()
+        self._started = time.monotonic()
+        self._agreed_s = self._saved_s = spent_s
 
     @property
     def seconds(self) -> float:
@@ -40,19 +45,21 @@ class Clock(TrainerCallback, ExportableState):
 
     def progress(self, state: TrainerState) -> float:
         """0 to 1: the further of steps and time."""
-        return min(1.0, max(state.global_step / max(1, state.max_steps), self.seconds / 60 / self._minutes_max))
+        return min(1.0, max(state.global_step / max(1, state.max_steps), self._agreed_s / 60 / self._minutes_max))
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """The clock starts here."""
-        self._started = self._saved = time.monotonic()
+        self._started = time.monotonic()
+        self._agreed_s = self._saved_s = self.spent_s
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Stop when time is used up; save when the last checkpoint is old."""
+        self._agreed_s = of_first_process(self.seconds)
         if self.progress(state) >= 1.0:
             control.should_training_stop = True
-        elif time.monotonic() - self._saved > self._checkpoint_s:
+        elif self._agreed_s - self._saved_s > self._checkpoint_s:
             control.should_save = True
-            self._saved = time.monotonic()
+            self._saved_s = self._agreed_s
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps of it."""
@@ -60,6 +67,16 @@ class Clock(TrainerCallback, ExportableState):
             "args": {"minutes_max": self._minutes_max, "checkpoint_minutes": self._checkpoint_s / 60},
             "attributes": {"spent_s": self.seconds},
         }
+
+
+def of_first_process(value: float) -> float:
+    """The first process's value in every process of a run."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return value
+    device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+    told = torch.tensor([value], dtype=torch.float64, device=device)
+    torch.distributed.broadcast(told, src=0)
+    return float(told)
 
 
 class Averaging(TrainerCallback):

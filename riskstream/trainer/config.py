@@ -15,10 +15,12 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 class DataFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One labelled file, relative to `data.root`, and how often its training rows come in an epoch (0.5: half).
 
-    `source` and `licence` are for the data card: who made it, and what may be done with it.
+    `source` and `licence` are for the data card: who made it, and what may be done with it. `root` is another root than
+    `data.root`, for rows that a project keeps itself; all of split `train`, as nothing is measured on them.
     """
 
     path: str
+    root: str = ""
     repeat: float = 1.0
     source: str = ""
     licence: str = ""
@@ -112,6 +114,29 @@ class FitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start: str = ""
 
 
+class Leg(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One run of several, each from the weights that the one before left; what it names is set in `fit`."""
+
+    epochs: float
+    minutes_max: float
+    learning_rate: float
+    head_learning_rate: float
+    seed: int
+
+
+class CalibrationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What thresholds are chosen for, on `valid`.
+
+    `recall`: of material and severe rows that the risk score's default threshold finds. `recall_part`: the file whose
+    rows say so (empty: all). `risk_precision`: that each category's threshold must have; of those that do, it has the
+    best F1.
+    """
+
+    recall: Share = 0.9
+    recall_part: str = ""
+    risk_precision: Share = 0.0
+
+
 class LoraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Low-rank adapters in place of full fine-tuning; rank 0 is off. `targets` end the names of linear layers."""
 
@@ -154,6 +179,7 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cashtag: float
     join: float = 0.0
     contrast: float = 1.0
+    orders: float = 0.0
 
 
 class RewriteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -182,6 +208,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lora: LoraConfig = LoraConfig()
     distil: DistilConfig = DistilConfig()
     search: SearchConfig = SearchConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
+    legs: tuple[Leg, ...] = ()
     auxiliary: tuple[AuxiliaryHead, ...] = ()
     cache: str = ".cache/train"
     models: str = "models"

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import msgspec
 
+from riskstream.core.errors import OperatorError
 from riskstream.core.records import Labels
-from riskstream.trainer.config import DataConfig
+from riskstream.trainer.config import DataConfig, DataFile
 from riskstream.trainer.copies import copies
 from riskstream.trainer.rows import HEADS, Row, read_rows
 from riskstream.trainer.splits import with_splits, without_copies
@@ -66,9 +67,25 @@ def part_name(path: str) -> str:
     return Path(path).name.removesuffix(".jsonl")
 
 
+def path_of(config: DataConfig, file: DataFile) -> Path:
+    """Where a file lies."""
+    return Path(file.root or config.root) / file.path
+
+
+def rows_of(config: DataConfig, file: DataFile, labels: Labels | None = None) -> list[Row]:
+    """The rows of one file. Raises OperatorError for a bad row, and for a measured one beside `data.root`."""
+    path = path_of(config, file)
+    rows = read_rows(path, labels)
+    measured = next((row for row in rows if file.root and row.split != "train"), None)
+    if measured is not None:
+        problem = "a file with a root of its own has rows of split `train` alone"
+        raise OperatorError(f"{path} split", measured.split, problem, f"correct row {measured.id}, or move the file")
+    return rows
+
+
 def load_rows(config: DataConfig, labels: Labels | None = None) -> tuple[dict[str, list[Row]], Counter[str]]:
     """The rows of each file by its path, each row with a split, and how many training rows each lost as copies."""
-    read = {file.path: read_rows(Path(config.root) / file.path, labels) for file in config.files}
+    read = {file.path: rows_of(config, file, labels) for file in config.files}
     flat = with_splits([row for rows in read.values() for row in rows], config.split, config.near_duplicates)
     parts: dict[str, list[Row]] = {}
     for path, rows in read.items():

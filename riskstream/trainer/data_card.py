@@ -19,7 +19,8 @@ from riskstream.core.records import Labels
 from riskstream.trainer.agreement import Agreement, agreement, read_second
 from riskstream.trainer.config import TrainConfig
 from riskstream.trainer.copies import copies
-from riskstream.trainer.rows import HEADS, SPLITS, Row, read_rows
+from riskstream.trainer.data import rows_of
+from riskstream.trainer.rows import HEADS, SPLITS, Row
 from riskstream.trainer.splits import GROUP_THRESHOLD, with_splits
 
 VALUES_MAX = 40
@@ -48,7 +49,7 @@ def data_card(config: TrainConfig) -> str:
 
 def read_parts(config: TrainConfig, labels: Labels) -> dict[str, list[Row]]:
     """The rows of each file, each with its split, before copies are dropped."""
-    read = {file.path: read_rows(Path(config.data.root) / file.path, labels) for file in config.data.files}
+    read = {file.path: rows_of(config.data, file, labels) for file in config.data.files}
     flat = iter(
         with_splits([row for part in read.values() for row in part], config.data.split, config.data.near_duplicates)
     )

@@ -12,7 +12,7 @@ from riskstream.scoring.manifest import Manifest, Platt, Thresholds
 from riskstream.scoring.tokenizer import PairTokenizer
 from riskstream.scoring.torch_backend import TorchScorer
 from riskstream.trainer.config import ModelConfig
-from riskstream.trainer.network import pad_id
+from riskstream.trainer.network import end_id, pad_id
 
 
 def draft_manifest(model: ModelConfig, labels: Labels, base: Path) -> Manifest:
@@ -28,6 +28,7 @@ def draft_manifest(model: ModelConfig, labels: Labels, base: Path) -> Manifest:
         risk_score=Platt(),
         thresholds=Thresholds(0.5, (0.5,) * len(labels.risk), (0.5,) * (len(labels.severity) - 1)),
         files={},
+        end_id=end_id(base),
         parent=Path(model.base).name,
     )
 

@@ -63,7 +63,7 @@ def fit(
     config: TrainConfig, labels: Labels, train: Sequence[Example], valid: Sequence[Example], out: Path
 ) -> FitReport:
     """Train on `train` and leave the merged weights in `out`/net.safetensors. Raises OperatorError for a bad base."""
-    torch.set_num_threads(config.fit.threads)
+    torch.set_num_threads(max(1, config.fit.threads // processes()))
     out.mkdir(parents=True, exist_ok=True)
     base = cut_base(config.model, (f"{e.entity} {e.text}" for e in train), out)
     reports: list[FitReport] = []
@@ -91,6 +91,11 @@ def mean_of(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 def is_main() -> bool:
     """Whether this is the process that writes, of those that torchrun started."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def processes() -> int:
+    """How many processes the run has: those that torchrun started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def save_whole(state: dict[str, Tensor], path: Path) -> None:
@@ -169,7 +174,7 @@ def batches_of(config: TrainConfig, labels: Labels, train: Sequence[Example], ba
         PairTokenizer.load(base / "tokenizer.json", config.fit.tokens_max),
         Augmenter(config.augment, train),
         Targets(len(labels.risk), config.auxiliary),
-        batch_tokens=config.fit.batch_tokens,
+        batch_tokens=max(1, config.fit.batch_tokens // processes()),
         pad_id=network.pad_id(base),
         seed=seed,
     )
@@ -178,8 +183,7 @@ def batches_of(config: TrainConfig, labels: Labels, train: Sequence[Example], ba
 def arguments(config: TrainConfig, out: Path, batches: Batches, seed: int) -> TrainingArguments:
     """The library's own settings, from ours."""
     fit_config = config.fit
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    steps = max(1, batches.steps(fit_config.epochs) // (fit_config.accumulation * world))
+    steps = max(1, batches.steps(fit_config.epochs) // (fit_config.accumulation * processes()))
     arguments = TrainingArguments(
         output_dir=str(out),
         max_steps=steps,

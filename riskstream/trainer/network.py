@@ -12,12 +12,14 @@ from typing import Any, cast
 from peft import LoraConfig as PeftConfig
 from peft import get_peft_model
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig
 
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Labels
 from riskstream.scoring.heads import HEADS, Pooling, RiskNet
+from riskstream.scoring.weights import unpack
 from riskstream.trainer.config import LoraConfig, TrainConfig
 
 WEIGHTS, SHAPE = "model.safetensors", "config.json"
@@ -46,7 +48,7 @@ def base_net(config: TrainConfig, labels: Labels, base: Path) -> RiskNet:
     if not (base / WEIGHTS).is_file():
         raise OperatorError("model.base", str(base), f"there is no {WEIGHTS} in it", "give the directory of a base")
     sizes = head_sizes(labels) | {head.name: len(head.labels) for head in config.auxiliary}
-    net = RiskNet(base_shape(config, base), sizes, cast("Pooling", config.model.pooling))
+    net = RiskNet(base_shape(config, base), sizes, cast("Pooling", config.model.pooling), end_id(base))
     state = {name: tensor.float() for name, tensor in load_file(base / WEIGHTS).items()}
     net.dropout.p = config.fit.head_dropout
     missing, unexpected = net.encoder.load_state_dict(state, strict=False)
@@ -104,12 +106,12 @@ def merged(net: RiskNet) -> dict[str, Tensor]:
 
 
 def load_start(net: RiskNet, path: Path) -> None:
-    """Begin from a checkpoint: weights by name; a head that it lacks stays fresh."""
+    """Begin from a checkpoint or a version's weights, by name; a head that it lacks stays fresh."""
     if not path.is_file():
         raise OperatorError(
             "fit.start", str(path), "there is no such file", "give a net.safetensors, or leave it empty"
         )
-    missing, unexpected = net.load_state_dict(load_file(path), strict=False)
+    missing, unexpected = net.load_state_dict(unpack(load_file(path)), strict=False)
     lacking = [name for name in missing if not name.startswith("heads.")]
     if lacking or unexpected:
         raise OperatorError(
@@ -121,3 +123,9 @@ def pad_id(base: Path) -> int:
     """The id that fills a batch's rectangle."""
     found = json.loads((base / SHAPE).read_text()).get("pad_token_id")
     return 0 if found is None else int(found)
+
+
+def end_id(base: Path) -> int:
+    """The token that ends a segment, as the base's own tokenizer frames it; -1 where it sets no frame."""
+    framed = Tokenizer.from_file(str(base / "tokenizer.json")).encode("").ids
+    return int(framed[-1]) if framed else -1

@@ -27,12 +27,13 @@ from riskstream.trainer.augment import contrasting
 from riskstream.trainer.calibrate import calibrate
 from riskstream.trainer.card import card
 from riskstream.trainer.config import TrainConfig, load_config
-from riskstream.trainer.data import Example, load_examples, of
+from riskstream.trainer.data import Example, load_examples, of, path_of
 from riskstream.trainer.draft import draft_scorer
 from riskstream.trainer.evaluate import Figures, measure, measure_slice
-from riskstream.trainer.fit import NET, REPORT, FitReport, fit, is_main, load_net
+from riskstream.trainer.fit import NET, REPORT, FitReport, is_main, load_net
 from riskstream.trainer.forward import run
-from riskstream.trainer.network import head_sizes
+from riskstream.trainer.legs import fit_legs
+from riskstream.trainer.network import end_id, head_sizes
 from riskstream.trainer.publish import write_version
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ def train(config_path: str | Path) -> dict[str, Any]:
     examples = load_examples(config.data, labels)
     out = checkpoint_of(config)
     drawn = contrasting(of(examples, split="train"), config.augment.contrast)
-    fit(config, labels, drawn, of(examples, split="valid"), out)
+    fit_legs(config, labels, drawn, of(examples, split="valid"), out)
     return finish(config, labels, examples, out) if is_main() else {}
 
 
@@ -62,13 +63,14 @@ def finish(config: TrainConfig, labels: Labels, examples: Sequence[Example], out
     plain = whole_scorer(config, labels, out)
     exact = run(plain, valid)
     log.info("valid scored with unpacked weights")
-    chosen = calibrate(exact, valid, labels)
+    chosen = calibrate(exact, valid, labels, config.calibration)
     manifest = msgspec.structs.replace(
         plain.manifest,
         temperatures=chosen.temperatures,
         risk_score=chosen.risk_score,
         thresholds=chosen.thresholds,
-        data={file.path: sha256(Path(config.data.root) / file.path) for file in config.data.files},
+        data={file.path: sha256(path_of(config.data, file)) for file in config.data.files if not file.root},
+        rows={file.path: sha256(path_of(config.data, file)) for file in config.data.files if file.root},
     )
     publish(config, out, manifest, "")
     scorer = TorchScorer.load(directory, threads=config.fit.threads)
@@ -93,7 +95,8 @@ def checkpoint_of(config: TrainConfig) -> Path:
 def whole_scorer(config: TrainConfig, labels: Labels, out: Path) -> TorchScorer:
     """The checkpoint as a scorer, with weights that were not packed and nothing calibrated."""
     base = base_of(config, out)
-    net = RiskNet(AutoConfig.from_pretrained(base), head_sizes(labels), cast("Pooling", config.model.pooling))
+    pooling = cast("Pooling", config.model.pooling)
+    net = RiskNet(AutoConfig.from_pretrained(base), head_sizes(labels), pooling, end_id(base))
     net.load_state_dict(load_net(out))
     return draft_scorer(net.eval(), config.model, labels, base)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.core.codec import decode_alert, decode_signal, encode, read_alert, read_signal, signal
+from riskstream.core.codec import Scored, decode_alert, decode_signal, encode, read_alert, read_signal, signal
 from riskstream.core.deadletter import dead_letter
 from riskstream.core.errors import InternalError
 from riskstream.core.records import (
@@ -28,6 +28,7 @@ from riskstream.core.records import (
     Signal,
     SubjectRef,
 )
+from riskstream.core.telling import Telling
 
 SCHEMAS = Path(__file__).parents[2] / "riskstream" / "schemas"
 POSITION = Position("news", 3, 10_512)
@@ -41,6 +42,7 @@ DOCUMENT = Document(
     title="Acme fell",
     snippet="Acme fell 瀚岳.",
     source="wire-a",
+    author="",
     kind="news",
     lang="en",
     url="https://example.com/1",
@@ -58,7 +60,9 @@ LABELS = Labels(
 PREDICTION = Prediction(
     (0.912345, 0.07, 0.017655), (0.02, 0.1, 0.61, 0.27), (0.88, 0.31), (0.04, 0.06, 0.5, 0.3, 0.1), 0.88004
 )
-SIGNAL = signal(DOCUMENT, ACME, PREDICTION, LABELS, "finrisk@3", NOON + 2_000)
+TELLING = Telling("reuters", 0.5, "unconfirmed", "A" * 43)
+SCORED = Scored(LABELS, "finrisk@3", "sha256:12", NOON + 2_000)
+SIGNAL = signal(DOCUMENT, TELLING, ACME, PREDICTION, SCORED)
 ALERT = Alert(
     alert_id="a1",
     sequence=3,
@@ -105,13 +109,13 @@ def test_a_signal_says_what_the_contract_says() -> None:
 def test_a_head_that_is_not_there_is_empty() -> None:
     labels = Labels(LABELS.sentiment, LABELS.severity, LABELS.risk)
     prediction = msgspec.structs.replace(PREDICTION, topic=())
-    assert signal(DOCUMENT, ACME, prediction, labels, "m@1", NOON).topic == {}
+    assert signal(DOCUMENT, TELLING, ACME, prediction, Scored(labels, "m@1", "", NOON)).topic == {}
 
 
 @pytest.mark.parametrize("broken", [{"risk_score": float("nan")}, {"risk": (float("inf"), 0.1)}])
 def test_a_prediction_that_is_not_finite_is_our_fault(broken: dict[str, Any]) -> None:
     with pytest.raises(InternalError, match="not finite"):
-        signal(DOCUMENT, ACME, msgspec.structs.replace(PREDICTION, **broken), LABELS, "m@1", NOON)
+        signal(DOCUMENT, TELLING, ACME, msgspec.structs.replace(PREDICTION, **broken), SCORED)
 
 
 def test_what_is_written_is_read_back() -> None:

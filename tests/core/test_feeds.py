@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskstream.core.codec import encode, signal
+from riskstream.core.codec import Scored, encode, signal
 from riskstream.core.errors import OperatorError
 from riskstream.core.feeds import Decoder, FeedSpec
 from riskstream.core.records import Document, Labels, Mention, Message, Position, Prediction, Reason, Rejected
+from riskstream.core.telling import tellings
 
 FEED = Path(__file__).parents[1] / "testdata" / "feed"
 SCHEMA = Path(__file__).parents[2] / "riskstream" / "schemas" / "document.json"
@@ -172,6 +173,8 @@ def test_times(published: object, arrival_ms: int, event_ms: int, late: bool, cl
         ({"text": "瀚岳置地违约"}, {"lang": "zh", "text": "瀚岳置地违约"}),
         ({"url": "https://x/" + "y" * 3_000}, {"url": ""}),
         ({"entities": "ACME"}, {"entities": ("ACME",)}),
+        ({"author": " @ann "}, {"author": "@ann"}),
+        ({"author": None}, {"author": ""}),
         ({"entities": ["ACME", " ", "ACME", "Bolt "]}, {"entities": ("ACME", "Bolt")}),
         ({"id": 7, "source": 9}, {"document_id": "7", "source": "9"}),
     ],
@@ -244,6 +247,7 @@ def test_no_json_raises_and_every_document_can_be_published(value: object, times
         assert found.detail.encode()
         return
     labels = Labels(("a",), ("b",), ("c",))
-    made = signal(found, Mention("A", "A", "A", 1.0), Prediction((1.0,), (1.0,), (1.0,), (), 0.5), labels, "m@1", NOON)
+    told, scored = tellings([found], [SPEC])[0], Scored(labels, "m@1", "", NOON)
+    made = signal(found, told, Mention("A", "A", "A", 1.0), Prediction((1.0,), (1.0,), (1.0,), (), 0.5), scored)
     assert encode(made)
     assert found.event_ms <= max(found.received_ms + 300_000, found.published_ms)

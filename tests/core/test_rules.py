@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from riskstream.core.errors import OperatorError
+from riskstream.core.levels import Limit, judge, reached
 from riskstream.core.life import Hold
 from riskstream.core.records import Labels, WindowView
 from riskstream.core.rulefile import check_labels, check_rules, parse_rules
-from riskstream.core.rules import Limit, Rule, Taker, condition_hash, judge, may_take, reached, version
+from riskstream.core.rules import Rule, Taker, condition_hash, may_take, version
 from tests.core.signals import make_signal
 
 BAD = Path(__file__).parent.parent / "testdata" / "rules"
@@ -191,7 +192,7 @@ AMOUNTS: list[tuple[str, dict[str, object], int]] = [
 
 @pytest.mark.parametrize(("field", "fields", "amount"), AMOUNTS)
 def test_fields(field: str, fields: dict[str, object], amount: int) -> None:
-    assert Taker(rule_of(PLAIN.replace("risk_score", field))).amount(make_signal(**fields)) == amount
+    assert Taker(rule_of(PLAIN.replace("risk_score", field))).event(0, 1, make_signal(**fields)).amount == amount
 
 
 LEVELS = (
@@ -216,12 +217,13 @@ def test_verdicts(
     value: float, sources: int, clear: float, severity: str, holds: bool, limit: float, says: str
 ) -> None:
     shape = rule_of(LEVELS).condition.shape
-    verdict = judge(shape, WindowView(value, sources, sources, sources, ()), clear)
+    view = WindowView(value, sources, sources, sources, ())
+    verdict = judge(shape.limits, view, clear_holds=clear >= shape.clear.limit)
     assert (verdict.severity, verdict.holds, verdict.limit) == (severity, holds, limit), says
 
 
 def test_the_level_that_a_value_reaches_ignores_the_gates() -> None:
-    assert [reached(rule_of(LEVELS).condition.shape, value) for value in (0.3, 0.4, 0.7, 1.0)] == [
+    assert [reached(rule_of(LEVELS).condition.shape.limits, value) for value in (0.3, 0.4, 0.7, 1.0)] == [
         None,
         "watch",
         "material",

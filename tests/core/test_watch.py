@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from riskstream.core.clock import format_ms
-from riskstream.core.evidence import span
+from riskstream.core.phrases import span
 from riskstream.core.records import MARKET, Alert, Signal
 from riskstream.core.watch import Step, Watch
 from tests.core.signals import SHOCK, START_MS, WATCHLIST, engine, make_signal, rules

@@ -51,7 +51,84 @@ limits = { watch = 2, severe = 4 }
 clear = 1
 keep_firing_for_s = 2
 cooldown_s = 3
+cooldown_backoff = 2
 update_s = 2
+alerts_per_minute_max = 1
+[[rule]]
+name = "share"
+aggregate = "ratio"
+at_least = 0.5
+denominator_min = 2
+window_s = 14
+limits = { watch = 0.5, severe = 0.8 }
+[[rule]]
+name = "upper"
+aggregate = "percentile"
+percentile = 75
+field = "risk_score"
+window_s = 14
+limits = { watch = 0.5, severe = 0.8 }
+update_s = 3
+[[rule]]
+name = "often"
+shape = "frequency"
+of = "sources"
+at_least = 0.2
+window_s = 10
+limits = { watch = 2, severe = 3 }
+[[rule]]
+name = "burst"
+shape = "spike"
+at_least = 0.2
+window_s = 5
+baseline_s = 40
+baseline_min = 0.1
+warm_up_s = 12
+limits = { watch = 2, severe = 4 }
+clear = 1.5
+update_s = 2
+[[rule]]
+name = "worse"
+shape = "spike"
+aggregate = "mean"
+scale = "deviations"
+field = "risk_score"
+window_s = 4
+baseline_s = 60
+warm_up_s = 0
+limit = 1.2
+[[rule]]
+name = "unheard"
+shape = "new"
+of = "source"
+field = "risk_score"
+aggregate = "max"
+window_s = 8
+memory_s = 30
+warm_up_s = 5
+limits = { watch = 0.2, severe = 0.9 }
+[[rule]]
+name = "first"
+shape = "new"
+match = { risk_score_min = 0.7 }
+window_s = 6
+memory_s = 20
+warm_up_s = 0
+[[rule]]
+name = "then"
+shape = "sequence"
+steps = [{ sources = ["blog"] }, { sources = ["wire", "press"], risk_score_min = 0.4 }, { sources = ["blog"] }]
+window_s = 20
+limits = { watch = 2, severe = 3 }
+for_s = 1
+[[rule]]
+name = "silent"
+shape = "flatline"
+window_s = 30
+heard_min = 2
+limits = { watch = 6, severe = 12 }
+forget_s = 40
+update_s = 4
 """
 
 
@@ -115,12 +192,26 @@ def test_signals_that_are_delivered_twice_change_no_alert(story: list[tuple]) ->
 @given(SIGNALS)
 def test_every_alert_begins_once_counts_by_one_and_ends_once(story: list[tuple]) -> None:
     lives: dict[str, list[Alert]] = {}
+    standing: dict[tuple[str, str], str] = {}
     for alert in replay(engine(EVERYTHING), story):
         lives.setdefault(alert.alert_id, []).append(alert)
+        where = (alert.rule, alert.subject.id)
+        assert standing.setdefault(where, alert.alert_id) == alert.alert_id, "one episode at a time"
+        if alert.state == "resolved":
+            del standing[where]
     for life in lives.values():
         assert [alert.sequence for alert in life] == list(range(1, len(life) + 1))
         assert [alert.state for alert in life] == ["firing", *["updated"] * (len(life) - 2), "resolved"][: len(life)]
         assert [alert.updated_at for alert in life] == sorted(alert.updated_at for alert in life)
+
+
+def test_every_shape_says_something() -> None:
+    """The stories above are short: this one makes sure that no rule is quiet in all of them."""
+    story = [(900, 0, "A", f"d{n}", f"t{n}", ("wire", "blog", "press")[n * n % 3], 0.2) for n in range(40)]
+    story += [(20_000, 0, "A", "e0", "u", "agency", 0.9)]
+    story += [(300, 0, "A", f"f{n}", f"v{n}", ("wire", "blog")[n % 2], 0.95) for n in range(12)]
+    told = {alert.rule for alert in replay(engine(EVERYTHING), story)}
+    assert told == {rule.name for rule in rules(EVERYTHING).rules}
 
 
 def test_a_replay_gives_the_same_bytes() -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from riskstream.core.measure import AGGREGATES, UNIT, Aggregate, Measure
 from riskstream.core.records import Mention, Signal
-from riskstream.core.windows import AGGREGATES, UNIT, Aggregate, Event, Measure, Window
+from riskstream.core.windows import Event, Window
 
 WINDOW_MS = 10_000
 
@@ -44,8 +45,16 @@ def event(ms: int, amount: float, sequence: int = 0, source: str = "wire", story
     return Event(ms, sequence, round(amount * UNIT), signal(f"d{ms}-{sequence}", source, story))
 
 
-def window(aggregate: Aggregate, at_least: float = 0.0, half_life_ms: int | None = None) -> Window:
-    return Window(Measure("risk_score", aggregate, WINDOW_MS, at_least, half_life_ms))
+def window(aggregate: Aggregate, at_least: float = 0.0, half_life_ms: int | None = None, **details: int) -> Window:
+    return Window(Measure("risk_score", aggregate, WINDOW_MS, at_least, half_life_ms, **details))
+
+
+NEEDS: dict[str, dict[str, int]] = {
+    "decayed_mean": {"half_life_ms": 4_000},
+    "percentile": {"percentile": 60},
+    "ratio": {"denominator_min": 2},
+}
+"""What an aggregate must be told beside its window."""
 
 
 VALUES: list[tuple[Aggregate, list[tuple[int, float]], float, str]] = [
@@ -54,6 +63,13 @@ VALUES: list[tuple[Aggregate, list[tuple[int, float]], float, str]] = [
     ("mean", [(1, 0.2), (2, 0.9), (3, 0.4)], 0.5, "the mean of all"),
     ("sum", [(1, 0.2), (2, 0.9), (3, 0.4)], 1.5, "the sum of all"),
     ("count", [(1, 0.2), (2, 0.9), (3, 0.4)], 2.0, "those that reach at_least, 0.4"),
+    ("percentile", [(n, n / 10) for n in range(1, 6)], 0.3, "the 60th of five is the third from below"),
+    ("percentile", [(1, 0.9)], 0.9, "one event is every percentile"),
+    ("documents", [(1, 0.2), (2, 0.9), (3, 0.4)], 2.0, "two documents reach at_least"),
+    ("sources", [(1, 0.8), (2, 0.9)], 1.0, "both from one source"),
+    ("stories", [(1, 0.8), (2, 0.9)], 2.0, "two texts"),
+    ("ratio", [(1, 0.2), (2, 0.9), (3, 0.4), (4, 0.1)], 0.5, "two of four reach at_least"),
+    ("ratio", [(1, 0.9)], 0.0, "one is too few for a ratio"),
     ("decayed_mean", [(3, 0.7)], 0.7, "one event is its own mean"),
     ("decayed_mean", [(0, 0.9), (4_000, 0.3)], 0.5, "one half-life older counts half: (0.45 + 0.3) / 1.5"),
     ("decayed_mean", [(0, 0.8), (4_000, 0.0), (8_000, 0.0)], 0.1143, "two half-lives older count a quarter"),
@@ -62,7 +78,7 @@ VALUES: list[tuple[Aggregate, list[tuple[int, float]], float, str]] = [
 
 @pytest.mark.parametrize(("aggregate", "events", "value", "says"), VALUES, ids=[case[3] for case in VALUES])
 def test_value(aggregate: Aggregate, events: list[tuple[int, float]], value: float, says: str) -> None:
-    there = window(aggregate, at_least=0.4, half_life_ms=4_000 if aggregate == "decayed_mean" else None)
+    there = window(aggregate, 0.4, **NEEDS.get(aggregate, {}))
     for ms, amount in events:
         there.add(event(ms, amount))
     there.advance(9_000)
@@ -128,8 +144,7 @@ MOVES = st.lists(
 
 @given(st.sampled_from(AGGREGATES), st.floats(0, 1), MOVES)
 def test_counting_along_equals_counting_afresh(aggregate: Aggregate, at_least: float, moves: list[tuple]) -> None:
-    half_life_ms = 2_000 if aggregate == "decayed_mean" else None
-    there = window(aggregate, at_least, half_life_ms)
+    there = window(aggregate, at_least, **NEEDS.get(aggregate, {}))
     now_ms, known = 10_000, []
     for sequence, move in enumerate(moves):
         match move:
@@ -144,7 +159,7 @@ def test_counting_along_equals_counting_afresh(aggregate: Aggregate, at_least: f
         there.advance(now_ms)
         known = [e for e in known if now_ms - WINDOW_MS < e.event_ms <= now_ms]
         assert there.events == sorted(known, key=lambda e: (e.event_ms, e.sequence))
-        assert there.value() == pytest.approx(afresh(aggregate, at_least, known, half_life_ms), abs=6e-5)
+        assert there.value() == pytest.approx(afresh(aggregate, at_least, known), abs=6e-5)
         support = [e for e in known if e.amount >= round(at_least * UNIT)]
         view = there.view()
         assert view.documents == len(support)
@@ -153,10 +168,11 @@ def test_counting_along_equals_counting_afresh(aggregate: Aggregate, at_least: f
         assert there.top() == max((e.amount for e in known), default=0) / UNIT
 
 
-def afresh(aggregate: Aggregate, at_least: float, events: list[Event], half_life_ms: int | None) -> float:
+def afresh(aggregate: Aggregate, at_least: float, events: list[Event]) -> float:
     amounts = [e.amount / UNIT for e in events]
     if not amounts:
         return 0.0
+    support = [e for e in events if e.amount >= round(at_least * UNIT)]
     match aggregate:
         case "max":
             return max(amounts)
@@ -165,9 +181,18 @@ def afresh(aggregate: Aggregate, at_least: float, events: list[Event], half_life
         case "sum":
             return math.fsum(amounts)
         case "count":
-            return sum(e.amount >= round(at_least * UNIT) for e in events)
+            return len(support)
+        case "documents":
+            return len({e.signal.document_id for e in support})
+        case "sources":
+            return len({e.signal.source for e in support})
+        case "stories":
+            return len({e.signal.fingerprint for e in support})
+        case "percentile":
+            return sorted(amounts)[math.ceil(0.6 * len(amounts)) - 1]
+        case "ratio":
+            return len(support) / len(events) if len(events) >= 2 else 0.0
         case "decayed_mean":
-            assert half_life_ms is not None
             newest = max(e.event_ms for e in events)
-            weights = [0.5 ** ((newest - e.event_ms) / half_life_ms) for e in events]
+            weights = [0.5 ** ((newest - e.event_ms) / 4_000) for e in events]
             return math.fsum(w * a for w, a in zip(weights, amounts, strict=True)) / math.fsum(weights)

@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoConfig
 
 from riskstream.core.errors import InternalError, OperatorError
 from riskstream.core.ports import Scorer
 from riskstream.core.records import Encoded, Labels, Partition, Prediction, Ticket
+from riskstream.scoring.heads import RiskNet, first_segment, pad
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.scoring.torch_backend import TorchScorer
 from riskstream.scoring.weights import pack, unpack
@@ -92,6 +94,23 @@ def test_a_pair_is_framed_and_only_its_text_is_cut(tiny: TorchScorer) -> None:
     assert len(long) == tiny.manifest.tokens_max and long[:5] == pair[:5] and long[-1] == end
     (both_long,) = tiny.encode([("a" * 500, "c" * 500)])
     assert len(both_long) == tiny.manifest.tokens_max and pair[5] in both_long
+
+
+def test_a_question_is_read_from_the_first_segment_alone() -> None:
+    ids = torch.tensor([[0, 7, 8, 2, 2, 9, 2], [0, 9, 2, 1, 1, 1, 1]])
+    mask = (ids != 1).long()
+    assert first_segment(ids, mask, 2).tolist() == [[1, 1, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0, 0]]
+    assert first_segment(ids, mask, -1).tolist() == mask.tolist()
+
+
+def test_pooling_by_question_is_the_mean_where_no_entity_is_asked_about(tiny: TorchScorer) -> None:
+    torch.manual_seed(3)
+    net = RiskNet(AutoConfig.from_pretrained(TINY), {"severity": 4}, "question", end_id=2).eval()
+    mean = RiskNet(AutoConfig.from_pretrained(TINY), {"severity": 4}, "mean").eval()
+    mean.load_state_dict(net.state_dict())
+    for pair, same in ((("", "Acme sued"), True), (("Acme", "Acme sued"), False)):
+        ids, mask = pad(tiny.encode([pair]), 1)
+        assert torch.equal(net(ids, mask)["severity"], mean(ids, mask)["severity"]) == same
 
 
 def test_a_scorer_says_what_it_is_and_on_what_it_runs(tiny: TorchScorer) -> None:

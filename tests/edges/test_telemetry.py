@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from riskstream.core.held import HELD_REASONS
 from riskstream.core.records import Reason
 from riskstream.telemetry import Metrics, Telemetry, configure_logging, logs
 from riskstream.telemetry import events as ev
@@ -128,7 +129,7 @@ def test_what_a_daemon_expects_is_there_before_it_happens() -> None:
     seen = samples(metrics)
     held = [
         f'riskstream_alerts_held_total{{reason="{reason}",rule="entity-risk"}}'
-        for reason in typing.get_args(ev.HeldReason)
+        for reason in HELD_REASONS
     ]
     lost = [
         f'riskstream_transactions_total{{outcome="{end}",stage="watch"}}' for end in ("committed", "aborted", "unknown")

@@ -53,7 +53,7 @@ def write_rows(folder: Path) -> None:
 def write_config(folder: Path, **sections: dict[str, Any]) -> Path:
     """The shipped config with its paths and its size turned down; `sections` change keys of its tables."""
     config = msgspec.toml.decode(SHIPPED.read_bytes())
-    del config["auxiliary"]
+    del config["auxiliary"], config["legs"], config["calibration"]
     config["cache"], config["models"] = str(folder / "cache"), str(folder / "models")
     config["data"] = {"root": str(folder / "data"), "files": [{"path": "rows.jsonl"}]}
     config["model"] |= {"base": str(folder / "base"), "freeze_layers": 0, "tokens_max": 64}

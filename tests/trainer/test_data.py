@@ -7,13 +7,16 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Labels
-from riskstream.trainer.augment import Augmenter
+from riskstream.trainer.augment import Augmenter, orders
 from riskstream.trainer.batches import by_length, drawn
+from riskstream.trainer.bias import templates
 from riskstream.trainer.config import AugmentConfig, DataConfig, DataFile, SplitShares, load_config
+from riskstream.trainer.copies import copies
 from riskstream.trainer.data import Example, leaked, load_examples, load_rows, of
 from riskstream.trainer.rows import check_rows
 
@@ -198,6 +201,33 @@ def test_an_alteration_keeps_question_and_text_together(
 ) -> None:
     augmenter = Augmenter(config, [EXAMPLE, OTHER])
     assert pair in {augmenter.pair(example, random.Random(seed)) for seed in range(9)}
+
+
+def test_an_order_to_the_reader_stands_beside_the_text_and_changes_no_label() -> None:
+    augmenter = Augmenter(msgspec.structs.replace(OFF, orders=1.0), [EXAMPLE])
+    texts = {augmenter.pair(EXAMPLE, random.Random(seed))[1] for seed in range(40)}
+    before = {text.removesuffix(EXAMPLE.text) for text in texts if text.endswith(EXAMPLE.text)}
+    after = {text.removeprefix(EXAMPLE.text) for text in texts if text.startswith(EXAMPLE.text)}
+    assert len(before) > 5 and len(after) > 5 and len(before) + len(after) == len(texts)
+
+
+def test_orders_that_are_trained_on_are_none_of_those_that_are_measured_with() -> None:
+    trained, measured = orders(), templates().injections
+    assert set(trained) == set(measured) == {"en", "zh"}
+    for lang, told in trained.items():
+        assert len(set(told)) == len(told) > 20
+        assert not copies(told, measured[lang], 0.5)
+
+
+def test_a_file_with_a_root_of_its_own_is_only_trained_on(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    write(tmp_path, "a.jsonl", [row(text="Acme sued in Ohio")])
+    write(tmp_path / "own", "b.jsonl", [row(text="Bolt fined in Kent")])
+    files = (DataFile("a.jsonl"), DataFile("b.jsonl", root=str(tmp_path / "own")))
+    assert len(load(tmp_path, *files)) == 2
+    write(tmp_path / "own", "b.jsonl", [row(text="Bolt fined in Kent", split="test")])
+    with pytest.raises(OperatorError, match="rows of split `train` alone"):
+        load(tmp_path, *files)
 
 
 def test_a_cashtag_becomes_the_entity_where_it_is_the_only_one() -> None:

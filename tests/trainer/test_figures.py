@@ -11,7 +11,7 @@ import torch
 from riskstream.core.records import Labels
 from riskstream.scoring.calibration import predictions, softmax, upper_logit
 from riskstream.scoring.manifest import Platt
-from riskstream.trainer.calibrate import calibrate, fit_platt, recall_threshold, temperature
+from riskstream.trainer.calibrate import calibrate, category_thresholds, fit_platt, recall_threshold, temperature
 from riskstream.trainer.data import Example
 from riskstream.trainer.loop import rate
 from riskstream.trainer.loss import UNLABELLED, severity_loss
@@ -73,6 +73,15 @@ def test_calibration_finds_what_was_hidden() -> None:
     assert temperature("sentiment", sharp * 2.0, labels) == pytest.approx(2.0, rel=0.08)
     scores = np.linspace(0, 1, 101)
     assert recall_threshold(scores, scores >= 0.5) == pytest.approx(0.55)
+
+
+@pytest.mark.parametrize(("precision", "limit"), [(0.0, 0.31), (0.9, 0.61), (1.0, 0.91)])
+def test_a_category_is_said_where_its_precision_is_reached(precision: float, limit: float) -> None:
+    scores = np.array([0.95] * 10 + [0.7] * 19 + [0.7] + [0.4] * 14 + [0.4] * 6 + [0.1] * 60)[:, None]
+    truth = np.array([True] * 10 + [True] * 19 + [False] + [True] * 14 + [False] * 6 + [False] * 60)[:, None]
+    (found,) = category_thresholds(scores, truth, precision)
+    assert abs(found - limit) < 0.3
+    assert truth[scores >= found].mean() >= precision
 
 
 def test_a_calibration_covers_every_head() -> None:

@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 from riskstream.core.errors import OperatorError
 from riskstream.trainer import network
 from riskstream.trainer.batches import Batches, Share
-from riskstream.trainer.config import TrainConfig
+from riskstream.trainer.config import Leg, TrainConfig
 from riskstream.trainer.data import load_examples, of
 from riskstream.trainer.fit import NET, FitReport, fit, last_checkpoint, mean_of, resumable
+from riskstream.trainer.legs import fit_legs, with_leg
 from riskstream.trainer.run import base_of, labels_of, whole_scorer
 from tests.trainer.bases import small_run
 
@@ -37,6 +38,7 @@ def fitted(config: TrainConfig, out: Path) -> FitReport:
         {"lora": {"rank": 4}},
         {"model": {"keep_layers": [1]}},
         {"model": {"freeze_layers": 1}},
+        {"model": {"pooling": "question"}},
     ],
     ids=str,
 )
@@ -50,6 +52,24 @@ def test_a_run_leaves_weights_that_load(tmp_path: Path, sections: dict[str, Any]
     name = "encoder.layer.0.output.dense.weight"
     before = load_file(base_of(config, out) / "model.safetensors")[name]
     assert torch.equal(load_file(out / NET)[f"encoder.{name}"], before) == bool(config.model.freeze_layers)
+
+
+def test_legs_go_on_from_each_other_and_are_not_done_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = small_run(tmp_path)
+    labels, out = labels_of(config), tmp_path / "out"
+    examples = load_examples(config.data, labels)
+    train, valid = of(examples, split="train"), of(examples, split="valid")
+    legs = tuple(
+        Leg(epochs=1.0, minutes_max=5.0, learning_rate=rate, head_learning_rate=rate, seed=4) for rate in (1e-2, 1e-9)
+    )
+    told = msgspec.structs.replace(config, legs=legs)
+    report = fit_legs(told, labels, train, valid, out)
+    first, last = load_file(out / "leg-1" / NET), load_file(out / NET)
+    assert all(torch.allclose(first[name], last[name], atol=1e-6) for name in first)
+    alone = fit(with_leg(told, legs[0], ""), labels, train, valid, tmp_path / "alone")
+    assert report.steps == 2 * alone.steps
+    monkeypatch.setattr("riskstream.trainer.legs.fit", None)  # a leg that is done is not fitted again
+    assert fit_legs(told, labels, train, valid, out) == report
 
 
 def test_what_is_frozen_stays(tmp_path: Path) -> None:
