@@ -127,10 +127,7 @@ def test_what_a_daemon_expects_is_there_before_it_happens() -> None:
     metrics = Metrics()
     metrics.expect(stages=["watch"], rules=["entity-risk"])
     seen = samples(metrics)
-    held = [
-        f'riskstream_alerts_held_total{{reason="{reason}",rule="entity-risk"}}'
-        for reason in HELD_REASONS
-    ]
+    held = [f'riskstream_alerts_held_total{{reason="{reason}",rule="entity-risk"}}' for reason in HELD_REASONS]
     lost = [
         f'riskstream_transactions_total{{outcome="{end}",stage="watch"}}' for end in ("committed", "aborted", "unknown")
     ]
