@@ -15,6 +15,7 @@ import msgspec
 
 from riskstream.trainer.config import AugmentConfig
 from riskstream.trainer.data import Example
+from riskstream.trainer.rewrite import Rewriter
 
 CASHTAG = re.compile(r"\$[A-Za-z]{1,5}\b")
 NAME_MIN = 2
@@ -25,10 +26,13 @@ JOINERS = {"zh": ("；", "。", "，而", "\n", " "), "": ("; ", ". ", ", while 
 
 
 class Augmenter:
-    """Alters pairs with the shares of its config. `names` are drawn from training rows, per language."""
+    """Alters pairs with the shares of its config. `names` are drawn from training rows, per language.
 
-    def __init__(self, config: AugmentConfig, examples: Sequence[Example]) -> None:
-        self._config = config
+    `rewriter` writes a row's text otherwise before anything else is done to it.
+    """
+
+    def __init__(self, config: AugmentConfig, examples: Sequence[Example], rewriter: Rewriter | None = None) -> None:
+        self._config, self._rewriter = config, rewriter
         self._orders = orders()
         self._names: dict[str, list[str]] = {}
         self._partners: dict[str, list[Example]] = {}
@@ -40,6 +44,9 @@ class Augmenter:
 
     def pair(self, example: Example, rng: random.Random) -> tuple[str, str]:
         """The (entity, text) to ask this time."""
+        if self._rewriter is not None:
+            entity, text = self._rewriter.pair(example.entity, example.text, example.lang, rng)
+            example = msgspec.structs.replace(example, entity=entity, text=text)
         entity, text = self._asked(example, rng)
         return entity, self._ordered(text, example.lang, rng)
 

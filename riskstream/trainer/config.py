@@ -186,8 +186,9 @@ class RewriteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Shares of training texts that are written otherwise each time they are drawn (0 to 1; 0: never).
 
     `synonyms`: words are replaced by others of the lexicon. `typos`: letters are swapped, dropped or doubled.
-    `dressing`: another case, other marks, another width. `rename`: the entity becomes one of `watchlists`. More makes a
-    model less bound to wording, and slower to learn it.
+    `dressing`: another case, other marks, another width. `rename`: the entity becomes one of `watchlists`. `translate`:
+    the text becomes what `translate_command` gave for it (lines in, as many lines out). More makes a model less bound to
+    wording, and slower to learn it.
     """
 
     synonyms: Share = 0.0
@@ -195,6 +196,9 @@ class RewriteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dressing: Share = 0.0
     rename: Share = 0.0
     watchlists: tuple[str, ...] = ()
+    translate: Share = 0.0
+    translate_command: tuple[str, ...] = ()
+    translate_timeout_s: float = 3600.0
 
 
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -205,6 +209,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: ModelConfig
     fit: FitConfig
     augment: AugmentConfig
+    rewrite: RewriteConfig = RewriteConfig()
     lora: LoraConfig = LoraConfig()
     distil: DistilConfig = DistilConfig()
     search: SearchConfig = SearchConfig()

@@ -39,6 +39,7 @@ from riskstream.trainer.forward import run
 from riskstream.trainer.loop import RiskTrainer
 from riskstream.trainer.loss import Losses, Targets
 from riskstream.trainer.prune import cut_base
+from riskstream.trainer.rewrite import rewriter_of
 
 log = logging.getLogger(__name__)
 NET, REPORT, FINGERPRINT = "net.safetensors", "fit.json", "config.sha256"
@@ -172,7 +173,7 @@ def batches_of(config: TrainConfig, labels: Labels, train: Sequence[Example], ba
     return Batches(
         train,
         PairTokenizer.load(base / "tokenizer.json", config.fit.tokens_max),
-        Augmenter(config.augment, train),
+        Augmenter(config.augment, train, rewriter_of(config.rewrite, (e.text for e in train), Path(config.cache))),
         Targets(len(labels.risk), config.auxiliary),
         batch_tokens=max(1, config.fit.batch_tokens // processes()),
         pad_id=network.pad_id(base),

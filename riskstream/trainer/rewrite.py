@@ -1,8 +1,8 @@
 """The same news in other words: pure functions of a text and a seeded generator, which leave every label true.
 
-    text ──► rename ──► synonyms ──► typos ──► dressing ──► text
-              │            └─ never inside the entity, links, tags or handles: `spared`
-              └─ the entity, in the question and in the text
+    text ──► translated ──► rename ──► synonyms ──► typos ──► dressing ──► text
+                              │            └─ never inside the entity, links, tags or handles: `spared`
+                              └─ the entity, in the question and in the text
 
 Rule 1. Degrees stay: a word is replaced by one of the same strength only (`lexicon.toml`).
 Rule 2. Numbers, negations and hedges are never touched: one letter there turns the news around.
@@ -21,6 +21,7 @@ from importlib import resources
 from pathlib import Path
 
 from riskstream.core.errors import OperatorError
+from riskstream.trainer.back_translate import back_translated, usable
 from riskstream.trainer.config import RewriteConfig
 from riskstream.trainer.copies import CJK, HANDLE, LINK
 
@@ -40,15 +41,25 @@ Spans = Sequence[tuple[int, int]]
 
 
 class Rewriter:
-    """Writes pairs otherwise, with the shares of its config. `names` are those to rename entities to, by script."""
+    """Writes pairs otherwise, with the shares of its config.
 
-    def __init__(self, config: RewriteConfig, names: Mapping[str, Sequence[str]] | None = None) -> None:
-        self._config = config
+    `names` are those to rename entities to, by script; `translated` has texts that went there and back.
+    """
+
+    def __init__(
+        self,
+        config: RewriteConfig,
+        names: Mapping[str, Sequence[str]] | None = None,
+        translated: Mapping[str, str] | None = None,
+    ) -> None:
+        self._config, self._translated = config, translated or {}
         self._names = names if names is not None else watchlist_names([Path(path) for path in config.watchlists])
 
     def pair(self, entity: str, text: str, lang: str, rng: random.Random) -> tuple[str, str]:
         """The (entity, text) to ask this time."""
         config = self._config
+        if text in self._translated and rng.random() < config.translate:
+            text = usable(text, self._translated[text], entity)
         if rng.random() < config.rename:
             entity, text = renamed(entity, text, self._names.get(script(entity), ()), rng)
         if rng.random() < config.synonyms:
@@ -58,6 +69,16 @@ class Rewriter:
         if rng.random() < config.dressing:
             text = dressed(text, rng, keep=entity)
         return entity, text
+
+
+def rewriter_of(config: RewriteConfig, texts: Iterable[str], cache: Path) -> Rewriter:
+    """The rewriter of a run over these texts; with `translate`, they are all translated first, once."""
+    translated = (
+        back_translated(sorted(set(texts)), config.translate_command, cache, timeout_s=config.translate_timeout_s)
+        if config.translate
+        else {}
+    )
+    return Rewriter(config, translated=translated)
 
 
 def synonyms(text: str, lang: str, rng: random.Random, *, keep: str = "", share: float = WORD_SHARE) -> str:

@@ -11,9 +11,11 @@ import pytest
 
 from riskstream.core.errors import OperatorError
 from riskstream.trainer import rewrite
+from riskstream.trainer.augment import Augmenter
 from riskstream.trainer.back_translate import back_translated, usable
-from riskstream.trainer.config import RewriteConfig
-from riskstream.trainer.rewrite import Rewriter, dressed, renamed, synonyms, typos, watchlist_names
+from riskstream.trainer.config import AugmentConfig, RewriteConfig
+from riskstream.trainer.data import Example
+from riskstream.trainer.rewrite import Rewriter, dressed, renamed, rewriter_of, synonyms, typos, watchlist_names
 
 ROOT = Path(__file__).parents[2]
 SEEDS = range(40)
@@ -132,6 +134,14 @@ def test_a_rewriter_does_what_its_shares_say_and_the_same_for_a_seed() -> None:
         asked, first = all_of_it.pair(entity, text, lang, random.Random(3))
         assert asked == other and other.casefold() in first.casefold() and first != text.replace(entity, other)
         assert all_of_it.pair(entity, text, lang, random.Random(3)) == (asked, first)
+
+
+def test_training_rows_are_written_otherwise_before_they_are_altered(tmp_path: Path) -> None:
+    config = RewriteConfig(translate=1.0, translate_command=("sed", "s/cuts/lowers/"))
+    rewriter = rewriter_of(config, ["Velmora cuts jobs", "Bolt rises"], tmp_path)
+    example = Example("Velmora cuts jobs", "Velmora", "en", "s", "", "train", ("a",), 1.0, 1, None, 2, (1,), None)
+    off = AugmentConfig(blank=0.0, swap=0.0, case=1.0, cashtag=0.0)
+    assert Augmenter(off, [example], rewriter).pair(example, random.Random(1)) == ("velmora", "Velmora lowers jobs")
 
 
 def test_texts_go_there_and_back_once(tmp_path: Path) -> None:
