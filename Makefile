@@ -16,6 +16,7 @@ PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 # More arguments for the command of a target: `make test ARGS='-k lanes -x'`.
 ARGS ?=
 CONFIG ?= config/train/finrisk.toml
+PROCESSES ?= 1
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -55,8 +56,9 @@ kafka-jars: install
 tools: install ## Bring helm, prometheus and more into .cache for the tests of deploy/
 	@$(BIN)/python dev/tools.py
 
-train: install ## Fine-tune as CONFIG says (config/train/finrisk.toml)
-	$(BIN)/riskstream train --config $(CONFIG) $(ARGS)
+train: install ## Fine-tune as CONFIG says (config/train/finrisk.toml); PROCESSES=2 shares it among two processes
+	$(if $(filter-out 1,$(PROCESSES)),$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m riskstream,$(BIN)/riskstream) \
+		train --config $(CONFIG) $(ARGS)
 
 pin: install ## Pin again after pyproject.toml changed; `make pin UPGRADE=--upgrade` takes newer versions
 	$(PIN) --extra dev pyproject.toml --output-file requirements/dev.txt

@@ -22,7 +22,7 @@ Made from `{parent}` by `riskstream train --config config/train/finrisk.toml`, {
 {files}
 
 Training saw the rows of split `train` alone; temperatures, the risk score and all thresholds were fitted on `valid`;
-`test` was measured at those thresholds. None of the texts is in this repository.
+`test` was measured at those thresholds. None of the texts is in this repository but those of `config/train/rows`.
 
 | what | from | licence |
 |---|---|---|
@@ -32,6 +32,7 @@ Training saw the rows of split `train` alone; temperatures, the risk score and a
 | severity and risk of real headlines and tweets | rows of the above, labelled for this project | MIT |
 | sentences of annual reports, Chinese: an auxiliary head that is not shipped | MCRLS | CC BY 4.0 |
 | written examples and passages, English and Chinese | written for this project; names are invented | Apache-2.0 |
+| 1,001 more: rare kinds, talk, traps, one event by degrees, two answers | `config/train/rows`, invented | Apache-2.0 |
 
 The weights are offered under Apache-2.0. The licences of tweet and headline sets cover labels and compilation; the
 texts remain their publishers'.
@@ -48,12 +49,14 @@ LIMITS = """
 
 - Chinese was learnt from about 1,000 written rows and what carries over from English; real Chinese news was not
   available to train or to measure on. The Chinese figures above are of written test rows, hard on purpose.
-- Where one text is good for one entity and bad for another, it often gives both the same sentiment: `pairs_right` is
-  the share of such texts with both right. Do not build on the contrast.
+- Where one text is good for one entity and bad for another, it still often gives both the same sentiment: `pairs_right`
+  is the share of such texts with both right.
 - `cyber`, `liquidity` and `fraud` are rare in real headlines: their figures rest on written rows.
 - Tweets and headlines of 2012 to 2022 shape the neutral class. Long articles are cut at {tokens_max} tokens.
 - Every draw of the real rows but one was skewed on purpose, so the base rate of a feed of yours will differ:
   watch `risk_score` against labels of your own before you act on its level alone.
+- An order to the reader inside a text moves a score a little (`docs/evaluation.md`): do not let strangers write what an
+  alert rests on alone.
 - It reads one text at a time, knows nothing of what happened since, and is no advice on any security.
 """
 

@@ -187,8 +187,8 @@ class RewriteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `synonyms`: words are replaced by others of the lexicon. `typos`: letters are swapped, dropped or doubled.
     `dressing`: another case, other marks, another width. `rename`: the entity becomes one of `watchlists`. `translate`:
-    the text becomes what `translate_command` gave for it (lines in, as many lines out). More makes a model less bound to
-    wording, and slower to learn it.
+    the text becomes what `translate_command` gave for it (lines in, as many lines out). More makes a model less bound
+    to wording, and slower to learn it.
     """
 
     synonyms: Share = 0.0

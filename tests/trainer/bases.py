@@ -68,7 +68,7 @@ def write_config(folder: Path, **sections: dict[str, Any]) -> Path:
 
 def as_toml(config: dict[str, Any]) -> str:
     """Enough TOML for a training config: plain keys, and tables in tables."""
-    plain = [f"{key} = {_value(value)}" for key, value in config.items() if not isinstance(value, dict)]
+    plain = [f"{key} = {toml_value(value)}" for key, value in config.items() if not isinstance(value, dict)]
     tables = [f"[{name}]\n{as_toml(_dotted(name, table))}" for name, table in config.items() if isinstance(table, dict)]
     return "\n".join([*plain, *tables])
 
@@ -77,10 +77,12 @@ def _dotted(name: str, table: dict[str, Any]) -> dict[str, Any]:
     return {f"{name}.{key}" if isinstance(value, dict) else key: value for key, value in table.items()}
 
 
-def _value(value: Any) -> str:
+def toml_value(value: Any) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return (
-            "[" + ", ".join("{" + ", ".join(f"{k} = {_value(v)}" for k, v in one.items()) + "}" for one in value) + "]"
+            "["
+            + ", ".join("{" + ", ".join(f"{k} = {toml_value(v)}" for k, v in one.items()) + "}" for one in value)
+            + "]"
         )
     return json.dumps(value)
 

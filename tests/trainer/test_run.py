@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from riskstream.scoring.torch_backend import TorchScorer
 from riskstream.trainer.evaluate import evaluate
 from riskstream.trainer.run import train
 from riskstream.trainer.tiny import build_tiny
-from tests.trainer.bases import write_base, write_config, write_rows
+from tests.trainer.bases import small_run, toml_value, write_base, write_config, write_rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +36,24 @@ def test_rows_go_in_and_a_measured_version_comes_out(tmp_path: Path) -> None:
     measured = evaluate(directory, tmp_path / "data")
     assert measured["test"]["all"] == scorer.manifest.metrics["test"]["all"]
     assert measured["test"]["all"]["risk_score"]["n"] == 40
+
+
+@pytest.mark.timeout(600)
+def test_two_processes_share_a_run_of_legs_and_go_by_one_clock(tmp_path: Path) -> None:
+    small_run(tmp_path)
+    leg = {"epochs": 1.0, "minutes_max": 5.0, "learning_rate": 0.01, "head_learning_rate": 0.01, "seed": 3}
+    path = tmp_path / "train.toml"
+    path.write_text(f"legs = {toml_value([leg, {**leg, 'epochs': 500.0, 'minutes_max': 0.05}])}\n" + path.read_text())
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "riskstream"]
+    done = subprocess.run(
+        [sys.executable, *command, "train", "--config", str(path)],
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=540, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    (line,) = done.stdout.splitlines()  # one process speaks
+    found = json.loads(line)
+    assert found["fit"]["finished"] and Path(found["version"], "manifest.json").is_file()
+    assert 3 <= found["fit"]["seconds"] < 60  # the second leg was ended by its clock
 
 
 def test_a_version_without_data_cannot_be_evaluated() -> None:
