@@ -64,7 +64,7 @@ OVERVIEW = Board(
                 ),
                 Panel("Lanes that stopped", [('sum(riskstream_lanes{N,state="stopped"})', "")], kind="stat"),
                 Panel(
-                    "Alarms about riskstream itself",
+                    "Alarms of its own",
                     [('count(ALERTS{N,alertname=~"Riskstream.*",alertstate="firing"}) or vector(0)', "")],
                     kind="stat",
                 ),
@@ -86,12 +86,13 @@ OVERVIEW = Board(
                     "It may jump; it must come down. Rises steadily: add pods, up to one a partition.",
                 ),
                 Panel(
-                    "From publication (score) and arrival (watch) to committed",
+                    "Time until committed",
                     [
                         (p(0.99, "end_to_end_seconds", "stage"), "{{stage}} p99"),
                         (p(0.5, "end_to_end_seconds", "stage"), "{{stage}} p50"),
                     ],
                     "s",
+                    "Score: from publication, so it has the producer's delay. Watch: from arrival to alert.",
                 ),
                 Panel("Alerts open", [("sum by (severity) (riskstream_alerts_open{N})", "{{severity}}")]),
                 Panel(
@@ -189,11 +190,6 @@ PIPELINE = Board(
                     "short",
                 ),
                 Panel("Memory", [('process_resident_memory_bytes{N,job=~".*riskstream.*"}', "{{instance}}")], "bytes"),
-                Panel(
-                    "Started since",
-                    [('time() - process_start_time_seconds{N,job=~".*riskstream.*"}', "{{instance}}")],
-                    "s",
-                ),
             ],
         ),
     ],

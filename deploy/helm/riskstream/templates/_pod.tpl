@@ -4,7 +4,7 @@ The pod of every part: one place for what all of them must have. Called with
 
   settings   ConfigMap ─► /etc/riskstream, environment above it; secrets ─► files that the environment points to
   models     the image, a claim ─► /models, or a URL ─► cache on an emptyDir
-  writable   /tmp and /var/cache/riskstream, both emptyDirs with a limit; the root is read-only
+  writable   /tmp and .cache of the working directory, both emptyDirs with a limit; the root is read-only
 */}}
 
 {{- define "riskstream.env" -}}
@@ -45,7 +45,7 @@ The pod of every part: one place for what all of them must have. Called with
 - name: RISKSTREAM_MODELS__POLL_S
   value: {{ $values.registry.pollSeconds | quote }}
 - name: RISKSTREAM_MODELS__CACHE
-  value: /var/cache/riskstream
+  value: /srv/riskstream/.cache/models
 {{- if $values.registry.claim }}
 - name: RISKSTREAM_MODELS__ROOT
   value: /models
@@ -67,7 +67,7 @@ The pod of every part: one place for what all of them must have. Called with
   valueFrom: {resourceFieldRef: {containerName: riskstream, resource: requests.cpu, divisor: "1"}}
 {{- end }}
 {{- end }}
-{{- if and (eq .part "trainer") $values.trainer.fit }}
+{{- if and (eq .part "trainer") (or $values.trainer.fit $values.config.existingConfigMap) }}
 - name: RISKSTREAM_TRAINER__CONFIG
   value: /etc/riskstream/fit.toml
 {{- end }}
@@ -126,7 +126,7 @@ The pod of every part: one place for what all of them must have. Called with
 {{- define "riskstream.mounts" -}}
 {{- $values := .root.Values -}}
 - {name: tmp, mountPath: /tmp}
-- {name: cache, mountPath: /var/cache/riskstream}
+- {name: cache, mountPath: /srv/riskstream/.cache}
 {{- if default (include "riskstream.configMap" .root) .configMap }}
 - {name: config, mountPath: /etc/riskstream, readOnly: true}
 {{- end }}

@@ -1,0 +1,85 @@
+"""The commands of the runbook and of docs/kubernetes.md work as written, as far as that can be told without a cluster.
+
+```sh blocks ──┬── riskstream …       parsed by the real command line
+               ├── kubectl … NAME     names that the chart makes
+               └── helm …             rendered by the real Helm, with the same --set and --set-file
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+
+import click
+import pytest
+
+from riskstream.cli import cli
+from tests.deploy.charts import CHART, KUBERNETES, ROOT, helm, render
+
+PAGES = ("runbook.md", "kubernetes.md")
+
+
+@functools.cache
+def commands() -> list[str]:
+    """Every command line of the pages' sh blocks, continued lines joined, comments cut."""
+    text = "\n".join((ROOT / "docs" / page).read_text() for page in PAGES)
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    inline = re.findall(r"`((?:riskstream|kubectl|helm) [^`]+)`", text.replace("\n", " "))
+    return [re.sub(r"\s#.*$", "", line).strip() for line in [*lines, *inline]]
+
+
+def of(program: str) -> list[str]:
+    """The command lines of one program."""
+    return [line for line in commands() if re.match(rf"(\.venv/bin/)?{program}\b", line)]
+
+
+def parse(words: list[str]) -> None:
+    """Let click read a command line, without running it."""
+    command: click.Command = cli
+    context = click.Context(cli)
+    while isinstance(command, click.Group):
+        name = words.pop(0)
+        found = command.get_command(context, name)
+        assert found is not None, f"{name} is no command"
+        command = found
+    command.make_context(command.name, words, parent=context)
+
+
+def test_riskstream_understands_its_commands() -> None:
+    lines = [line.partition(" -- ")[2] for line in of("kubectl") if " -- riskstream" in line] + of("riskstream")
+    assert len(lines) >= 8
+    for line in lines:
+        words = [word for word in shlex.split(line.replace("…", "")) if word != ">"]
+        parse(words[1:])
+
+
+@pytest.mark.helm
+def test_kubectl_is_asked_for_what_the_chart_makes() -> None:
+    kinds = {"deploy": "Deployment", "svc": "Service"}
+    made = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in render()}
+    asked = [(kinds[kind], name) for line in of("kubectl") for kind, name in re.findall(r"\b(deploy|svc)/(\S+)", line)]
+    assert len(asked) >= 12
+    assert set(asked) <= made
+    assert all("-n risk" in line for line in of("kubectl") if "create namespace" not in line and "/" in line)
+
+
+@pytest.mark.helm
+def test_helm_takes_the_values_that_are_set() -> None:
+    installs = [line for line in of("helm") if CHART.relative_to(ROOT).as_posix() in line]
+    assert len(installs) >= 3
+    for line in installs:
+        words = shlex.split(line)
+        given = words[words.index(CHART.relative_to(ROOT).as_posix()) + 1 :]
+        values = [word.replace("=config/", f"={ROOT}/config/") for word in given if word != "--reuse-values"]
+        done = helm("template", "desk", str(CHART), "--kube-version", KUBERNETES, *values)
+        assert done.returncode == 0, done.stderr
+    others = {shlex.split(line)[3] for line in of("helm") if line not in installs and " -n " in line}
+    assert others <= {"history", "rollback"}
+
+
+@pytest.mark.parametrize("wrong", ["models revert finrisk", "doctor --confg x", "models rollback"])
+def test_a_command_that_is_wrong_would_be_told(wrong: str) -> None:
+    with pytest.raises((click.ClickException, AssertionError)):
+        parse(shlex.split(wrong))
