@@ -15,42 +15,54 @@ Rule 5. What is (`open`) and what was told (`told`) are apart. A record that is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from riskstream.core.cellstate import NOT_OPENED, Cause, CellState, Open, Told
 from riskstream.core.held import HeldReason
 from riskstream.core.levels import judge, limit_of, rank, reached
 from riskstream.core.life import IDLE, due_ms, step
+from riskstream.core.mutes import Mutes
 from riskstream.core.record import News, make_alert
-from riskstream.core.records import Alert, AlertReason, AlertState, Severity, SubjectRef, Verdict, WindowView
+from riskstream.core.records import Alert, AlertReason, AlertState, Life, Severity, SubjectRef, Verdict, WindowView
 from riskstream.core.rules import Taker
 from riskstream.core.windows import Event
 
+LOOK_AGAIN_MS = 60_000
+"""What is muted is looked at this often, so that a mute that was taken away ends within a minute."""
+NONE = Mutes()
+
 
 class Cell:
-    """The state of one rule on one subject. `scheduled_ms` belongs to whoever keeps the schedule."""
+    """The state of one rule on one subject. `siblings` are the subject's cells, this one among them; `scheduled_ms`
+    belongs to whoever keeps the schedule."""
 
     __slots__ = (
         "gauge",
         "held",
         "life",
+        "muted_until_ms",
         "open",
         "opening",
         "opening_ms",
         "scheduled_ms",
+        "siblings",
         "subject",
         "taker",
         "told",
     )
 
-    def __init__(self, taker: Taker, subject: SubjectRef) -> None:
+    def __init__(self, taker: Taker, subject: SubjectRef, siblings: Mapping[str, Cell] | None = None) -> None:
         self.taker, self.subject = taker, subject
+        self.siblings: Mapping[str, Cell] = {} if siblings is None else siblings
         self.gauge = taker.rule.condition.shape.gauge(taker.warmth)
         self.life = IDLE
         self.opening, self.opening_ms = NOT_OPENED, 0
         self.open: Open | None = None
         self.told: Told | None = None
         self.held: HeldReason | None = None
+        self.muted_until_ms: int | None = None
         self.scheduled_ms: int | None = None
 
     @property
@@ -81,7 +93,17 @@ class Cell:
         """Go on from what was kept. The subject's documents are added after this, each at the time of its arrival."""
         self.life, self.opening, self.opening_ms = state.life, state.opening, state.opening_ms
         self.open, self.told, self.held = state.open, state.told, state.held
+        self.muted_until_ms = 0 if state.held else None
         self.gauge.recall(state.memory)
+
+    def standing(self, now_ms: int) -> Severity | None:
+        """The severity that the alert has when it is judged now, told or not; None where none stands."""
+        self.gauge.advance(now_ms)
+        view = self.gauge.view()
+        verdict, life, _ = self._live(view, now_ms)
+        if life.phase != "firing":
+            return None
+        return verdict.severity if self.open is None else self._level(self.open, view, verdict, now_ms)[0]
 
     def judge(self, now_ms: int, cause: Cause) -> Alert | None:
         """What there is to tell now, if anything."""
@@ -105,21 +127,15 @@ class Cell:
                 due.append(self.open.low_since_ms + rule.condition.lower_after_ms)
             if self.gauge.moves or self._changed(self.open.alert):
                 due.append(self.open.published_ms + rule.update_ms)
-            if self.held == "limit":
-                due.append(self.taker.room.free_ms())
+            if self.held is not None:
+                due.append(self.taker.room.free_ms() if self.held == "limit" else self.muted_until_ms)
         return min((ms for ms in due if ms is not None), default=None)
 
     def _judge(self, now_ms: int, cause: Cause) -> Alert | None:
-        condition, before = self.taker.rule.condition, self.life
-        view, limits = self.gauge.view(), condition.shape.limits
-        firing = before.phase == "firing"
-        below = view.value < limits[0].value
-        if below and before == IDLE:
+        before, view = self.life, self.gauge.view()
+        if before == IDLE and view.value < self.taker.rule.condition.shape.limits[0].value:
             return None
-        clear_holds = firing and below and self.gauge.clear_value() >= condition.shape.clear.limit
-        verdict = judge(limits, view, clear_holds=clear_holds)
-        held = verdict.holds if firing else verdict.severity is not None
-        self.life = step(before, condition.hold, held=held, now_ms=now_ms)
+        verdict, self.life, held = self._live(view, now_ms)
         if before.phase in ("idle", "cooling") and self.life.phase in ("pending", "firing"):
             self.opening, self.opening_ms = cause, now_ms
         match before.phase, self.life.phase:
@@ -131,22 +147,26 @@ class Cell:
                 return self._record("firing", "fired", verdict.severity, now_ms)
             case _, "cooling" if held:
                 self._hold("cooldown")
-            case _, "idle":
+            case _, "idle" | "pending":
                 self.held = None
         return None
 
+    def _live(self, view: WindowView, now_ms: int) -> tuple[Verdict, Life, bool]:
+        """The verdict, the life after it, and whether the rule trips or holds."""
+        condition, firing = self.taker.rule.condition, self.life.phase == "firing"
+        below = view.value < condition.shape.limits[0].value
+        clear_holds = firing and below and self.gauge.clear_value() >= condition.shape.clear.limit
+        verdict = judge(condition.shape.limits, view, clear_holds=clear_holds)
+        held = verdict.holds if firing else verdict.severity is not None
+        return verdict, step(self.life, condition.hold, held=held, now_ms=now_ms), held
+
     def _update(self, view: WindowView, verdict: Verdict, now_ms: int) -> Alert | None:
         assert self.open is not None
-        last, condition = self.open.alert, self.taker.rule.condition
-        if rank(verdict.severity) > rank(last.severity) and verdict.severity is not None:
-            return self._record("updated", "raised", verdict.severity, now_ms)
-        limits = condition.shape.limits
-        lowest, level = limits[0].severity, reached(limits, view.value)
-        low_since_ms = None
-        if last.severity != lowest and rank(level) < rank(last.severity):
-            low_since_ms = now_ms if self.open.low_since_ms is None else self.open.low_since_ms
-            if now_ms - low_since_ms >= condition.lower_after_ms:
-                return self._record("updated", "lowered", level or lowest, now_ms)
+        last = self.open.alert
+        severity, low_since_ms = self._level(self.open, view, verdict, now_ms)
+        if severity != last.severity:
+            reason: AlertReason = "raised" if rank(severity) > rank(last.severity) else "lowered"
+            return self._record("updated", reason, severity, now_ms)
         if low_since_ms != self.open.low_since_ms:
             self.open = msgspec.structs.replace(self.open, low_since_ms=low_since_ms)
         counts = self.gauge.counts()
@@ -155,6 +175,20 @@ class Cell:
         if now_ms - self.open.published_ms >= self.taker.rule.update_ms and self._changed(last):
             return self._record("updated", "evidence", last.severity, now_ms)
         return None
+
+    def _level(self, there: Open, view: WindowView, verdict: Verdict, now_ms: int) -> tuple[Severity, int | None]:
+        """The severity of an open alert now, and since when its value is below that."""
+        last, condition = there.alert, self.taker.rule.condition
+        if verdict.severity is not None and rank(verdict.severity) > rank(last.severity):
+            return verdict.severity, None
+        limits = condition.shape.limits
+        lowest, level = limits[0].severity, reached(limits, view.value)
+        if last.severity == lowest or rank(level) >= rank(last.severity):
+            return last.severity, None
+        low_since_ms = now_ms if there.low_since_ms is None else there.low_since_ms
+        if now_ms - low_since_ms >= condition.lower_after_ms:
+            return level or lowest, None
+        return last.severity, low_since_ms
 
     def _resolve(self, now_ms: int, reason: AlertReason) -> Alert | None:
         if self.open is None:
@@ -172,15 +206,41 @@ class Cell:
             return record if told is not None else None
         if record is None and told is not None and told.current:
             return None
-        if told is None and not self.taker.room.take(now_ms):
-            self._hold("limit")
+        severity = self.open.alert.severity
+        why = self._muted(severity, now_ms)
+        if why is None and told is None and not self.taker.room.take(now_ms):
+            why = "limit"
+        if why is not None:
+            self._hold(why)
+            self.told = told and msgspec.structs.replace(told, current=False)
             return None
         self.held = None
-        if told is None and (record is None or record.state != "firing"):
-            record = self._record("firing", "fired", self.open.alert.severity, now_ms)
-        assert record is not None
+        if told is None:
+            if record is None or record.state != "firing":
+                record = self._record("firing", "fired", severity, now_ms)
+        elif record is None or not told.current:
+            change = rank(severity) - rank(told.severity)
+            reason: AlertReason = "raised" if change > 0 else "lowered" if change < 0 else "evidence"
+            record = self._record("updated", reason, severity, now_ms)
         self.told = Told(record.sequence, record.severity)
         return record
+
+    def _muted(self, severity: Severity, now_ms: int) -> HeldReason | None:
+        """Why the open alert may not be told now; None where it may."""
+        mutes, self.muted_until_ms = self.taker.mutes, None
+        if mutes == NONE:
+            return None
+        if found := mutes.why(self.subject.id, severity, now_ms):
+            reason, ends_ms = found
+            self.muted_until_ms = min(ends_ms, now_ms + LOOK_AGAIN_MS)
+            return reason
+        target = (self.subject.id, severity)
+        for other in self.siblings.values():
+            standing = other.standing(now_ms) if other is not self else None
+            if standing is not None and mutes.inhibits(target, other.taker.kind, standing):
+                self.muted_until_ms = now_ms + 1
+                return "inhibited"
+        return None
 
     def _hold(self, reason: HeldReason) -> None:
         """Note what is held back, once for each reason."""

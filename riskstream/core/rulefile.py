@@ -17,6 +17,7 @@ from typing import Any
 
 from riskstream.core.errors import OperatorError
 from riskstream.core.life import Hold
+from riskstream.core.mutefile import mutes
 from riskstream.core.records import Labels
 from riskstream.core.rules import SUBJECTS, Condition, Rule, RuleSet
 from riskstream.core.rules_fields import unknown_label
@@ -48,13 +49,14 @@ def check_rules(text: str, origin: str) -> tuple[RuleSet, list[OperatorError]]:
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         top.wrong("rule", "holds no rules", "add at least one [[rule]] section")
         tables = []
-    top.finish()
     rules = [rule for index, table in enumerate(tables) if (rule := _rule(origin, index, table, mistakes))]
     for name, count in Counter(rule.name for rule in rules).items():
         if count > 1:
             thing, problem = f"{origin}: rule {name!r}: name", f"stands {count} times in the file"
             mistakes.append(OperatorError(thing, name, problem, "give each rule its own name"))
-    return RuleSet(tuple(sorted(rules, key=lambda rule: rule.name)), origin), mistakes
+    found = mutes(top, [str(table.get("name")) for table in tables])
+    top.finish()
+    return RuleSet(tuple(sorted(rules, key=lambda rule: rule.name)), origin, found), mistakes
 
 
 def check_labels(rules: RuleSet, labels: Labels) -> list[OperatorError]:
@@ -82,6 +84,8 @@ def _rule(origin: str, index: int, values: dict[str, Any], mistakes: list[Operat
     lower_after_ms = table.seconds("lower_after_s", hold.keep_ms / 1000)
     update_ms = table.seconds("update_s", 900, least=1)
     labels, owner = _labels(table.table("labels")), table.text("owner", "")
+    if owner:
+        labels.setdefault("owner", owner)
     per_minute_max = table.count("alerts_per_minute_max", 1) if table.has("alerts_per_minute_max") else None
     table.finish()
     if hold.for_ms > shape.measure.window_ms:

@@ -21,6 +21,7 @@ from riskstream.core.held import HeldReason
 from riskstream.core.life import Hold
 from riskstream.core.match import Match, Sieve
 from riskstream.core.measure import UNIT
+from riskstream.core.mutes import Kind, Mutes
 from riskstream.core.records import MARKET, Signal
 from riskstream.core.room import Room
 from riskstream.core.rules_fields import reader
@@ -75,10 +76,11 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RuleSet(msgspec.Struct, frozen=True):
-    """The rules of one file, sorted by name: the order in which they are judged. `origin` names the file."""
+    """Rules sorted by name, the order in which they are judged, and what mutes them. `origin` names the file."""
 
     rules: tuple[Rule, ...]
     origin: str = ""
+    mutes: Mutes = Mutes()
 
     @property
     def horizon_ms(self) -> int:
@@ -111,8 +113,8 @@ def may_take(rule: Rule, by: str, subject_id: str, groups: tuple[str, ...]) -> b
 
 
 class Taker:
-    """One rule in one lane. `warmth` and `room` are what the lane keeps of it beside its subjects; `held` counts
-    what was held back."""
+    """One rule in one lane. `warmth` and `room` are what the lane keeps of it beside its subjects; `mutes` are
+    those that may concern it, and `held` counts what was held back."""
 
     __slots__ = (
         "_read",
@@ -121,6 +123,8 @@ class Taker:
         "condition_hash",
         "held",
         "horizon_ms",
+        "kind",
+        "mutes",
         "name",
         "room",
         "rule",
@@ -137,6 +141,8 @@ class Taker:
         self.warmth = Warmth(self.version, shape.needs_ms)
         self.room = Room(rule.per_minute_max)
         self.held: Counter[HeldReason] = Counter()
+        self.kind = Kind(rule.name, rule.shape_name, rule.labels)
+        self.mutes = Mutes()
         self._sieve = Sieve(rule.condition.match)
         self._steps = [Sieve(step) for step in shape.steps] if isinstance(shape, Sequence) else None
         self._read = reader(shape.measure.field)

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
 from riskstream.core.errors import OperatorError
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS_MAX = 31 * 86_400
 """Windows and waits are at most 31 days: what they cover is held in memory."""
 
@@ -79,7 +81,7 @@ class Table:
         """A duration in seconds, given back in milliseconds."""
         return round(self.number(key, default, least=least, most=SECONDS_MAX) * 1000)
 
-    def texts(self, key: str) -> tuple[str, ...]:
+    def texts(self, key: str, among: Sequence[str] = ()) -> tuple[str, ...]:
         """A list of texts that is not empty, sorted, each once; () where the key is not there."""
         if not self.has(key):
             return ()
@@ -87,7 +89,36 @@ class Table:
         if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
             self.wrong(key, "is not a list of texts", f'write {key} = ["…"], or leave {key} out to take all')
             return ()
+        for item in value:
+            if among and item not in among:
+                self.wrong(key, f"holds {item!r}, which is not known", suggest(item, among))
         return tuple(sorted(set(value)))
+
+    def moment(self, key: str) -> int:
+        """A time in milliseconds: a TOML date-time with an offset, or the same as text."""
+        value = self.values.get(key) if self.has(key) else None
+        if value is None:
+            self.wrong(key, "is missing", f"add {key} = 2026-03-09T18:00:00Z")
+            return 0
+        try:
+            moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        except ValueError:
+            moment = None
+        if not isinstance(moment, datetime) or moment.tzinfo is None:
+            self.wrong(key, "is not a time with its offset", f"write {key} = 2026-03-09T18:00:00Z")
+            return 0
+        return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+    def sections(self, key: str) -> list[Table]:
+        """The tables of a `[[key]]` that may be missing; mistakes name them by their number."""
+        value = self.values.get(key, []) if self.has(key) else []
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            self.wrong(key, "is not a list of tables", f"write each as [[{key}]]")
+            return []
+        return [
+            Table(f"{self.where}: {key} number {number}", item, self.mistakes)
+            for number, item in enumerate(value, start=1)
+        ]
 
     def table(self, key: str) -> Table:
         """A table within this one; empty where the key is not there."""

@@ -117,7 +117,7 @@ class Subject:
             return
         cell = self.cells.get(taker.name)
         if cell is None:
-            cell = self.cells[taker.name] = Cell(taker, self.ref)
+            cell = self.cells[taker.name] = Cell(taker, self.ref, self.cells)
         cell.add(taker.event(document.event_ms, document.sequence, signal), now_ms)
         changed[taker.name] = cell
 

@@ -33,6 +33,7 @@ class Takers:
         self.rules = rules
         self.all = tuple(Taker(rule) for rule in rules.rules)
         self._model = ""
+        self._hand_out_mutes()
 
     def hear(self, model: str, now_ms: int) -> None:
         """A signal of this model comes."""
@@ -50,6 +51,7 @@ class Takers:
         for taker in self.all:
             if taker.version not in kept and since_ms is not None:
                 taker.warmth.hear(self._model, max(since_ms, remembered_ms))
+        self._hand_out_mutes()
 
     def of(self, by: str, subject_id: str, groups: tuple[str, ...]) -> tuple[Taker, ...]:
         """The rules that may ever take a signal of this subject."""
@@ -58,6 +60,10 @@ class Takers:
     def held(self) -> Counter[tuple[str, HeldReason]]:
         """What was held back so far, by rule and reason."""
         return Counter({(taker.name, why): count for taker in self.all for why, count in taker.held.items()})
+
+    def _hand_out_mutes(self) -> None:
+        for taker in self.all:
+            taker.mutes = self.rules.mutes.of(taker.kind)
 
     def save(self) -> LaneRules:
         """What must be kept."""

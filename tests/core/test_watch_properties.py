@@ -129,6 +129,19 @@ heard_min = 2
 limits = { watch = 6, severe = 12 }
 forget_s = 40
 update_s = 4
+[[inhibit]]
+source = { severities = ["severe"] }
+target = { severities = ["watch"] }
+[[silence]]
+match = { rules = ["top", "often", "burst"], subjects = ["A"] }
+from = 2026-03-09T00:00:20Z
+until = 2026-03-09T00:00:45.500Z
+comment = "in the middle of a story"
+[[quiet_hours]]
+match = { severities = ["watch", "material"], rules = ["mean", "unheard", "silent"] }
+from = "00:01"
+to = "00:02"
+zone = "UTC"
 """
 
 
