@@ -207,14 +207,14 @@ def rules() -> None:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @CONFIG
 def rules_check(files: tuple[Path, ...], config: Path | None) -> int:
-    """Check rule files; without arguments, the one that the settings name."""
-    from riskstream.core.rulefile import check_rules
-    from riskstream.service.parts import read_text
+    """Check rule files, or directories of them; without arguments, what the settings name."""
+    from riskstream.core.rulefile import check_files
+    from riskstream.service.parts import rule_files
 
     failed = 0
     for file in files or (load(config).watch.rules,):
         try:
-            rules, mistakes = check_rules(read_text("file" if files else "watch.rules", file), str(file))
+            rules, mistakes = check_files(rule_files(file, "file" if files else "watch.rules"))
         except OperatorError as error:
             mistakes = [error]
         failed += len(mistakes)

@@ -177,7 +177,7 @@ class Watch(Section):
     watchlist: Path = Path("config/watchlist.csv")
     """Who is watched: CSV `id,name,aliases,groups`."""
     rules: Path = Path("config/rules.toml")
-    """When to alert."""
+    """When to alert: a rule file, or a directory of which every `*.toml` is one (`*.test.toml` are their tests)."""
     tick_lag_ms: Annotated[int, Field(ge=0)] = 2_000
     """An idle lane's clock runs this far behind the wall clock, so that a record on its way is not passed."""
     entities_per_document_max: Annotated[int, Field(ge=1, le=64)] = 8

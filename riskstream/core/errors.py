@@ -28,7 +28,7 @@ class OperatorError(RiskstreamError):
 
     def __init__(self, thing: str, value: object, problem: str, fix: str) -> None:
         self.thing, self.value, self.problem, self.fix = thing, value, problem, fix
-        super().__init__(f"{thing} = {value!r}: {problem}. Fix: {fix}.")
+        super().__init__(f"{thing} = {value!r}: {problem}. Fix: {fix}{'' if fix.endswith('?') else '.'}")
 
 
 class UnknownTopic(OperatorError):

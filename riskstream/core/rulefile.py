@@ -6,6 +6,7 @@
 Rule 1. An unknown key or name is refused, with the nearest known one: a rule must not silently do less.
 Rule 2. Units are in the keys: `…_s` is seconds. `docs/rules.md` says what each key does.
 Rule 3. `check_rules` gives all mistakes, `parse_rules` raises the first.
+Rule 4. Several files are one set: what stands in which file means nothing.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from riskstream.core.errors import OperatorError
 from riskstream.core.life import Hold
 from riskstream.core.mutefile import mutes
+from riskstream.core.mutes import Mutes
 from riskstream.core.records import Labels
 from riskstream.core.rules import SUBJECTS, Condition, Rule, RuleSet
 from riskstream.core.rules_fields import unknown_label
@@ -30,7 +33,12 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 def parse_rules(text: str, origin: str) -> RuleSet:
     """The rules of a file's text. `origin` names the file in errors. Raises OperatorError for the first mistake."""
-    rules, mistakes = check_rules(text, origin)
+    return parse_files([(origin, text)])
+
+
+def parse_files(files: Sequence[tuple[str, str]]) -> RuleSet:
+    """The rules of (origin, text) files together. Raises OperatorError for the first mistake."""
+    rules, mistakes = check_files(files)
     if mistakes:
         raise mistakes[0]
     return rules
@@ -38,25 +46,61 @@ def parse_rules(text: str, origin: str) -> RuleSet:
 
 def check_rules(text: str, origin: str) -> tuple[RuleSet, list[OperatorError]]:
     """The rules of a file's text that are right, and all mistakes of the others."""
+    return check_files([(origin, text)])
+
+
+def check_files(files: Sequence[tuple[str, str]]) -> tuple[RuleSet, list[OperatorError]]:
+    """The rules of files that are right, and all mistakes of the others. A name stands once in all of them together,
+    and the mutes of one may speak of the rules of another."""
     mistakes: list[OperatorError] = []
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        mistakes.append(OperatorError(origin, str(error), "is not TOML", "mend the line that the value names"))
-        return RuleSet((), origin), mistakes
-    top = Table(origin, values, mistakes)
-    tables = values.get("rule", []) if top.has("rule") else []
-    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+    tops: list[tuple[Table, list[dict[str, Any]]]] = []
+    for origin, text in files:
+        try:
+            top = Table(origin, tomllib.loads(text), mistakes)
+        except tomllib.TOMLDecodeError as error:
+            mistakes.append(OperatorError(origin, str(error), "is not TOML", "mend the line that the value names"))
+            continue
+        tops.append((top, _tables(top, needed=len(files) == 1)))
+    rules: list[tuple[str, Rule]] = []
+    for top, tables in tops:
+        found = (_rule(top.where, index, table, mistakes) for index, table in enumerate(tables))
+        rules += [(top.where, rule) for rule in found if rule is not None]
+    names = [str(table.get("name")) for _, tables in tops for table in tables]
+    muted = [mutes(top, names) for top, _ in tops]
+    for top, _ in tops:
+        top.finish()
+    mistakes += _twice(rules)
+    if len(files) > 1 and not names and not mistakes:
+        where = ", ".join(origin for origin, _ in files)
+        mistakes.append(OperatorError(where, None, "hold no rules", "add at least one [[rule]] section"))
+    ordered = sorted(rules, key=lambda one: one[1].name)
+    together = Mutes(
+        tuple(silence for one in muted for silence in one.silences),
+        tuple(hours for one in muted for hours in one.quiet_hours),
+        tuple(inhibition for one in muted for inhibition in one.inhibitions),
+    )
+    origins = {rule.name: origin for origin, rule in rules}
+    return RuleSet(tuple(rule for _, rule in ordered), origins, together), mistakes
+
+
+def _tables(top: Table, *, needed: bool) -> list[dict[str, Any]]:
+    tables = top.values.get("rule", []) if top.has("rule") else []
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables) or (needed and not tables):
         top.wrong("rule", "holds no rules", "add at least one [[rule]] section")
-        tables = []
-    rules = [rule for index, table in enumerate(tables) if (rule := _rule(origin, index, table, mistakes))]
-    for name, count in Counter(rule.name for rule in rules).items():
+        return []
+    return tables
+
+
+def _twice(rules: Sequence[tuple[str, Rule]]) -> list[OperatorError]:
+    """A mistake for every name that stands more than once."""
+    mistakes = []
+    for name, count in Counter(rule.name for _, rule in rules).items():
         if count > 1:
-            thing, problem = f"{origin}: rule {name!r}: name", f"stands {count} times in the file"
+            where = list(dict.fromkeys(origin for origin, rule in rules if rule.name == name))
+            problem = f"stands {count} times" + (f", in {' and '.join(where)}" if len(where) > 1 else " in the file")
+            thing = f"{where[-1]}: rule {name!r}: name"
             mistakes.append(OperatorError(thing, name, problem, "give each rule its own name"))
-    found = mutes(top, [str(table.get("name")) for table in tables])
-    top.finish()
-    return RuleSet(tuple(sorted(rules, key=lambda rule: rule.name)), origin, found), mistakes
+    return mistakes
 
 
 def check_labels(rules: RuleSet, labels: Labels) -> list[OperatorError]:
@@ -65,7 +109,7 @@ def check_labels(rules: RuleSet, labels: Labels) -> list[OperatorError]:
     for rule in rules.rules:
         for field in sorted(rule.fields):
             if fault := unknown_label(field, labels):
-                thing = f"{rules.origin}: rule {rule.name!r}: {field}"
+                thing = f"{rules.origins.get(rule.name, '')}: rule {rule.name!r}: {field}"
                 mistakes.append(OperatorError(thing, fault[0], "is not a label of the model", suggest(*fault)))
     return mistakes
 

@@ -76,10 +76,10 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RuleSet(msgspec.Struct, frozen=True):
-    """Rules sorted by name, the order in which they are judged, and what mutes them. `origin` names the file."""
+    """Rules sorted by name, the order in which they are judged, and what mutes them. `origins` are their files."""
 
     rules: tuple[Rule, ...]
-    origin: str = ""
+    origins: dict[str, str] = {}
     mutes: Mutes = Mutes()
 
     @property

@@ -29,6 +29,11 @@ class Table:
         self.where, self.values, self.mistakes, self.prefix = where, values, mistakes, prefix
         self._asked: set[str] = set()
 
+    @property
+    def asked(self) -> frozenset[str]:
+        """The keys that were asked for so far: those that this table may have."""
+        return frozenset(self._asked)
+
     def has(self, key: str) -> bool:
         """The key is there."""
         self._asked.add(key)

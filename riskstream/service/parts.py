@@ -17,7 +17,7 @@ from riskstream.core.feeds import Decoder, FeedSpec
 from riskstream.core.ports import Scorer, Start, TopicInfo
 from riskstream.core.records import Watched
 from riskstream.core.reviews import ReviewPolicy
-from riskstream.core.rulefile import check_labels, parse_rules
+from riskstream.core.rulefile import check_labels, parse_files
 from riskstream.core.rules import RuleSet
 from riskstream.core.watchlist import parse_watchlist, watchlist_hash
 from riskstream.kafka.config import KafkaConfig
@@ -27,6 +27,8 @@ from riskstream.settings import Settings, read_secret
 from riskstream.telemetry.events import ConfigKind
 
 DAY_MS = 86_400_000
+CASES_SUFFIX = ".test.toml"
+"""Files beside the rules that test them."""
 
 
 def read_text(setting: str, path: Path) -> str:
@@ -45,9 +47,19 @@ def file_hash(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def rule_files(path: Path, named_by: str = "watch.rules") -> list[tuple[str, str]]:
+    """The name and text of a rule file, or of every rule file of a directory; `named_by` points to it."""
+    if not path.is_dir():
+        return [(str(path), read_text(named_by, path))]
+    files = sorted(file for file in path.glob("*.toml") if not file.name.endswith(CASES_SUFFIX))
+    if not files:
+        raise OperatorError(named_by, str(path), "is a directory without rule files", "put *.toml files into it")
+    return [(str(file), read_text(named_by, file)) for file in files]
+
+
 def load_rules(path: Path, named_by: str = "watch.rules") -> RuleSet:
-    """The rules of a file; `named_by` is the setting or option that points to it."""
-    return parse_rules(read_text(named_by, path), str(path))
+    """The rules of a file or a directory; `named_by` is the setting or option that points to it."""
+    return parse_files(rule_files(path, named_by))
 
 
 def check_rules_fit(rules: RuleSet, scorer: Scorer) -> None:
@@ -109,7 +121,7 @@ def read_inputs(settings: Settings) -> Inputs:
     """Read and check every file that the settings name. Raises OperatorError for the first mistake."""
     rules, watchlist = settings.watch.rules, load_watchlist(settings.watch.watchlist)
     hashes: dict[ConfigKind, str] = {
-        "rules": file_hash(read_text("watch.rules", rules)),
+        "rules": file_hash("\n".join(text for _, text in rule_files(rules))),
         "watchlist": watchlist_hash(tuple(watchlist.values())),
     }
     return Inputs(

@@ -163,9 +163,9 @@ def schema(name: str) -> dict[str, Any]:
     return found
 
 
-def test_four_schemas_are_shipped() -> None:
+def test_five_schemas_are_shipped() -> None:
     names = sorted(path.stem for path in SCHEMAS.glob("*.json"))
-    assert names == ["alert", "document", "label", "signal"]
+    assert names == ["alert", "document", "label", "rules", "signal"]
     assert [schema(name)["$id"] for name in names] == [f"urn:riskstream:schema:{name}:1" for name in names]
 
 
