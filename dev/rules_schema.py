@@ -4,7 +4,7 @@ python dev/rules_schema.py            # prints it
 python dev/rules_schema.py --write    # writes it
 
 The first line of a rule file may name it for an editor: `#:schema ../riskstream/schemas/rules.json`. What a schema
-cannot say (limits that rise, a window longer than `for_s`) `riskstream rules check` says. A test holds it to the parser.
+cannot say (limits that rise) `riskstream rules check` says. A test holds the schema to the parser.
 """
 
 from __future__ import annotations

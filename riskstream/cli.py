@@ -225,6 +225,15 @@ def rules_check(files: tuple[Path, ...], config: Path | None) -> int:
     return 2 if failed else 0
 
 
+@rules.command("test")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def rules_test(files: tuple[Path, ...]) -> int:
+    """Run the cases of test files (`*.test.toml`, or directories of them) against the rules that they name."""
+    from riskstream.service.rulestests import run_files
+
+    return run_files(files)
+
+
 @cli.group()
 def topics() -> None:
     """Our topics on the broker."""
