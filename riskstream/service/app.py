@@ -30,6 +30,8 @@ from riskstream.service.score import ScoreProcessor, ScoreTopics
 from riskstream.service.serving import follow_alerts
 from riskstream.service.stage import Stage
 from riskstream.service.swap import Follower, Loaded, load_first
+from riskstream.service.taster import ChildTaster, score_as_daemon
+from riskstream.service.tasting import Taster
 from riskstream.service.watching import WatchProcessor, WatchTopics
 from riskstream.settings import Settings, read_secret
 from riskstream.telemetry.emit import Telemetry
@@ -57,12 +59,14 @@ class Daemon:
         scorer: Scorer | None = None,
         now_ms: Callable[[], int] = wall_ms,
         on_alert: Callable[[Alert], None] | None = None,
+        taster: Taster | None = None,
     ) -> None:
         self.settings, self.telemetry, self.stages = settings, telemetry, tuple(stages)
         self.health = Health()
         self.running: dict[str, Stage] = {}
         self.http: HttpServer | None = None
         self._broker, self._scorer, self._now_ms, self._on_alert = broker, scorer, now_ms, on_alert
+        self._taster = taster or ChildTaster(partial(score_as_daemon, settings, scorer), telemetry=telemetry)
         self._worker: Worker | None = None
         self._loaded: Loaded | None = None
         self._board = Board() if "serve" in self.stages else None
@@ -149,6 +153,7 @@ class Daemon:
             telemetry=self.telemetry,
             health=self.health,
             now_ms=self._now_ms,
+            suspect=processor.suspect if isinstance(processor, ScoreProcessor) else None,
         )
         self.running[name] = stage
         return stage
@@ -198,6 +203,7 @@ class Daemon:
             reviews=parts.review_policy(s.reviews),
             telemetry=self.telemetry,
             now_ms=self._now_ms,
+            taster=self._taster,
         )
 
     def _watch_processor(self, inputs: parts.Inputs) -> WatchProcessor:

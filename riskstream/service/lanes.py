@@ -5,7 +5,8 @@
         records in ──admit──► slots ──fill──► commit: outputs + offset, one transaction
 
 Rule 1. Results leave in the order of their records, and only with the offset that they belong to.
-Rule 2. A lane whose producer failed is never mended here: `LaneLost` goes up, and only a new assignment opens it again.
+Rule 2. Before its first records a wary lane commits that it begins (core/suspicion.py); till then they are held.
+Rule 3. A lane whose producer failed is never mended here: `LaneLost` goes up, and only a new assignment opens it again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from riskstream.core import suspicion
 from riskstream.core.ports import Lane
 from riskstream.core.progress import Progress
 from riskstream.core.records import Message, Output, Partition, Ticket
@@ -38,6 +40,7 @@ class Done(msgspec.Struct, frozen=True):
 
 
 Finish = Callable[[Ticket, Done], None]
+Accept = Callable[[Sequence[tuple[Ticket, Message]], Finish], None]
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -93,7 +96,10 @@ class Commit(msgspec.Struct, frozen=True):
 class LaneRun:
     """The lane of one partition, from its assignment to its revocation."""
 
-    def __init__(self, lane: Lane, partition: Partition, epoch: int, limits: CommitLimits) -> None:
+    def __init__(
+        self, lane: Lane, partition: Partition, epoch: int, limits: CommitLimits, *, wary_as: str | None = None
+    ) -> None:
+        """`wary_as` names this process in the note that it begins; None: the lane keeps no such note."""
         self.partition = partition
         self.phase: Phase = "opening"
         self.progress: Progress[Done] = Progress(partition, epoch)
@@ -102,14 +108,46 @@ class LaneRun:
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
         self._left_over = False
+        self._wary_as, self._note, self._kept = wary_as, suspicion.Note(), ""
+        self._begun = wary_as is None
+        self._held: list[Message] = []
+        self._accept: Accept = _nothing
+
+    @property
+    def _drains(self) -> bool:
+        return self.phase == "draining"
+
+    @property
+    def in_flight(self) -> int:
+        """Records taken and not yet committed."""
+        return len(self._held) + self.progress.in_flight
 
     async def open(self) -> tuple[int | None, str]:
         """Fence the old owner; the committed offset (None: never committed) and what was kept beside it."""
         resume = await self._lane.open()
-        return (resume.offset, resume.metadata) if resume else (None, "")
+        if resume is None:
+            return None, ""
+        self._note, self._kept = suspicion.read(resume.metadata)
+        return resume.offset, self._kept
 
-    def admit(self, messages: Sequence[Message]) -> list[tuple[Ticket, Message]]:
-        """Slots for these records, in order."""
+    def suspected_until(self, begin: int, span: int) -> int | None:
+        """Records below this offset may have ended a process, of which at most `span` were in flight; None: no reason
+        to think so."""
+        if self._wary_as is None:
+            return None
+        self._note = self._note.suspects(begin, self._wary_as, span)
+        return self._note.until if self._note.until > begin else None
+
+    def take(self, messages: Sequence[Message], accept: Accept) -> None:
+        """Records of this lane, in order, for the processor."""
+        if self._begun:
+            accept(self._admit(messages), self.finish)
+        else:
+            self._held.extend(messages)
+            self._accept = accept
+            self._changed.set()
+
+    def _admit(self, messages: Sequence[Message]) -> list[tuple[Ticket, Message]]:
         return [(self.progress.admit(message.position.offset), message) for message in messages]
 
     def add(self, done: Done) -> None:
@@ -130,7 +168,10 @@ class LaneRun:
     async def commit_next(self) -> Commit | None:
         """Wait for results and commit them; None when the lane has drained. Raises LaneLost."""
         while not self.progress.complete:
-            if self.phase == "draining" and not self.progress.in_flight:
+            if self._held:
+                await self._begin()
+                continue
+            if self._drains and not self.in_flight:
                 return None
             self._changed.clear()
             await self._changed.wait()
@@ -146,14 +187,29 @@ class LaneRun:
         outputs = [output for done in results for output in done.outputs]
         clock = asyncio.get_running_loop().time
         started = clock()
-        await self._lane.commit(outputs, next_offset, results[-1].metadata)
-        self.next_offset = next_offset
+        note, kept = self._note.passed(next_offset) if offsets else self._note, results[-1].metadata
+        await self._lane.commit(outputs, next_offset, suspicion.write(note, kept))
+        self.next_offset, self._note, self._kept = next_offset, note, kept
         return Commit(results, len(offsets), len(outputs), clock() - started)
+
+    async def _begin(self) -> None:
+        """Commit that this process begins here, then let the held records go. A lane that drains drops them."""
+        if not self._drains and self._wary_as is not None:
+            note = self._note.begun(self._wary_as)
+            await self._lane.commit([], self.next_offset, suspicion.write(note, self._kept))
+            self._note, self._begun = note, True
+        held, self._held = self._held, []
+        if not self._drains:
+            self._accept(self._admit(held), self.finish)
 
     async def close(self) -> None:
         """Let go of the producer."""
         self.phase = "closed"
         await self._lane.close()
+
+
+def _nothing(_: Sequence[tuple[Ticket, Message]], __: Finish) -> None:
+    """The processor before there are records."""
 
 
 def _bytes_of(done: Done) -> int:

@@ -56,6 +56,10 @@ class Preparer:
         self._decoders, self._matcher, self.scorer, self._entities_max = decoders, matcher, scorer, entities_max
         self._recent = Recent(DUPLICATES_REMEMBERED)
 
+    def feed_of(self, message: Message) -> str:
+        """The name of the feed that a message came by."""
+        return self._decoders[message.position.topic].spec.name
+
     def prepare(self, messages: Sequence[Message]) -> list[Prepared]:
         """Decode, match and tokenise; one result per message, in order."""
         found, scorer = self._told([self._find(message) for message in messages]), self.scorer

@@ -11,7 +11,7 @@ Rule 4. A pair is scored and named by the model that tokenised it; after a swap 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,7 +21,6 @@ from riskstream.core import codec
 from riskstream.core.batching import BatchLimits
 from riskstream.core.deadletter import dead_letter
 from riskstream.core.errors import InternalError
-from riskstream.core.labels import Why
 from riskstream.core.ports import Scorer
 from riskstream.core.records import (
     Batch,
@@ -39,16 +38,14 @@ from riskstream.core.records import (
 from riskstream.core.relay import Relay
 from riskstream.core.reviews import ReviewPolicy
 from riskstream.scoring.worker import Worker
+from riskstream.service.facts import Fact, tell
 from riskstream.service.lanes import Done, Finish, Restored
 from riskstream.service.pipeline import Prepared, Preparer, assemble, reviews_of
+from riskstream.service.tasting import Taster, Tasting, Work
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.events import (
     BatchBisected,
     BatchScored,
-    DocumentsDecided,
-    LateSignals,
-    Outcome,
-    SignalsPublished,
     Tokenised,
 )
 
@@ -65,18 +62,6 @@ class ScoreTopics(msgspec.Struct, frozen=True):
     dead_letters: str
     dead_letter_bytes_max: int
     reviews: str = ""
-
-
-class Fact(msgspec.Struct, frozen=True):
-    """What a message came to, for the counts."""
-
-    feed: str
-    outcome: Outcome
-    reason: Reason | None = None
-    signals: int = 0
-    late: int = 0
-    entities_dropped: int = 0
-    reviews: tuple[Why, ...] = ()
 
 
 class _Pending:
@@ -103,20 +88,23 @@ class ScoreProcessor:
         reviews: ReviewPolicy | None = None,
         telemetry: Telemetry,
         now_ms: Callable[[], int],
+        taster: Taster,
     ) -> None:
         self._preparer, self._worker, self._topics = preparer, worker, topics
         self._reviews, self._telemetry, self._now_ms = reviews, telemetry, now_ms
         self._batcher = Relay[Scorer](limits)
-        self._waiting: deque[tuple[Ticket, Message, Finish]] = deque()
+        self._waiting: deque[Work] = deque()
         self._pending: dict[Ticket, _Pending] = {}
         self._arrived, self._queued, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._ahead = asyncio.Semaphore(BATCHES_AHEAD)
+        self._tasting = Tasting(taster, cleared=self._cleared, convicted=self._convicted, telemetry=telemetry)
 
     async def run(self) -> None:
         """Prepare and score until cancelled."""
         with ThreadPoolExecutor(1, thread_name_prefix="prepare") as pool:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._prepare(pool))
+                tasks.create_task(self._tasting.run())
                 tasks.create_task(self._batch(tasks))
 
     def use(self, scorer: Scorer) -> None:
@@ -137,8 +125,22 @@ class ScoreProcessor:
 
     def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
         """Queue messages for preparing."""
-        self._waiting.extend((ticket, message, finish) for ticket, message in work)
+        every = [Work(ticket, message, finish) for ticket, message in work]
+        self._cleared([one for one in every if not self._tasting.takes(one)])
+
+    def suspect(self, lane: Partition, until: int) -> None:
+        """Records of this lane below `until` may have ended a process."""
+        self._tasting.suspect(lane, until)
+
+    def _cleared(self, work: Sequence[Work]) -> None:
+        self._waiting.extend(work)
         self._arrived.set()
+
+    def _convicted(self, work: Work) -> None:
+        message = work.message
+        refusal = Rejected(message.position, Reason.MODEL_ERROR, "the process that scores it ends; tried alone, twice")
+        prepared = Prepared(message, self._preparer.feed_of(message), "rejected", refusal)
+        work.finish(work.ticket, self._dead(prepared, refusal))
 
     def tick(self, lane: Partition, now_ms: int) -> Done | None:
         """Time changes nothing here."""
@@ -146,24 +148,14 @@ class ScoreProcessor:
 
     def committed(self, lane: Partition, results: Sequence[Done]) -> None:
         """Count what became of the messages."""
-        facts = [fact for done in results for fact in done.facts if isinstance(fact, Fact)]
-        for feed in {fact.feed for fact in facts}:
-            mine = [fact for fact in facts if fact.feed == feed]
-            outcomes = Counter(fact.outcome for fact in mine)
-            reasons = Counter(fact.reason for fact in mine if fact.reason)
-            self._telemetry.emit(DocumentsDecided(feed, outcomes, reasons))
-            if signals := sum(fact.signals for fact in mine):
-                dropped = sum(fact.entities_dropped for fact in mine)
-                reviews = Counter(why for fact in mine for why in fact.reviews)
-                self._telemetry.emit(SignalsPublished(feed, signals, dropped, reviews))
-            if late := sum(fact.late for fact in mine):
-                self._telemetry.emit(LateSignals(feed, late))
+        tell([fact for done in results for fact in done.facts if isinstance(fact, Fact)], self._telemetry)
 
     def closed(self, lane: Partition) -> None:
         """Forget the lane's work; it comes again to the next owner."""
         self._batcher.drop(lane)
+        self._tasting.drop(lane)
         self._room.set()
-        self._waiting = deque(item for item in self._waiting if item[0].lane != lane)
+        self._waiting = deque(one for one in self._waiting if one.ticket.lane != lane)
         for ticket in [ticket for ticket in self._pending if ticket.lane == lane]:
             del self._pending[ticket]
 
@@ -175,14 +167,14 @@ class ScoreProcessor:
                 await self._arrived.wait()
             work = [self._waiting.popleft() for _ in range(min(len(self._waiting), PREPARE_MAX))]
             started = loop.time()
-            results = await loop.run_in_executor(pool, self._preparer.prepare, [message for _, message, _ in work])
+            results = await loop.run_in_executor(pool, self._preparer.prepare, [one.message for one in work])
             if texts := sum(len(prepared.tokens) for prepared in results):
                 self._telemetry.emit(Tokenised(texts, loop.time() - started))
-            for (ticket, _, finish), prepared in zip(work, results, strict=True):
+            for one, prepared in zip(work, results, strict=True):
                 if prepared.tokens:
-                    await self._queue(ticket, prepared, finish)
+                    await self._queue(one.ticket, prepared, one.finish)
                 else:
-                    finish(ticket, self._unscored(prepared))
+                    one.finish(one.ticket, self._unscored(prepared))
 
     async def _queue(self, ticket: Ticket, prepared: Prepared, finish: Finish) -> None:
         while self._batcher.full:

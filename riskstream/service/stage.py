@@ -6,15 +6,16 @@
               └──────────────────────────── leave the group ◄──────────────────────┴─► drain, commit, close
 
 Rule 1. A partition stays paused until its lane is open, so nothing is read before the old owner is fenced.
-Rule 2. A lane that was lost is opened again only when the group has acknowledged a heartbeat that was sent after the
-        loss, in the same generation. Else the stage leaves the group and joins anew: a process that was paused and
-        wakes must not fence the rightful owner.
+Rule 2. A lane is opened only when the group has acknowledged a heartbeat that was sent after the assignment or, where
+        it was lost, after the loss, in the same generation: a process that was paused and wakes must not fence the
+        rightful owner. A lane that was lost and is not confirmed makes the stage leave the group and join anew.
 Rule 3. Revoked lanes share one deadline. What they have not committed by then comes again to the next owner.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from itertools import count
 from typing import Any
@@ -25,12 +26,14 @@ from riskstream.core.records import Partition
 from riskstream.kafka.errors import OffsetGone
 from riskstream.sections import Stages
 from riskstream.service.health import Health
-from riskstream.service.lanes import Commit, CommitLimits, LaneRun, Processor
-from riskstream.telemetry import events as ev
+from riskstream.service.lanes import CommitLimits, LaneRun, Processor
+from riskstream.service.report import Report
 from riskstream.telemetry.emit import Telemetry
 
 REOPENINGS_MAX = 3
 """A lane that is lost more often than this without a commit in between gives up the whole membership."""
+CONFIRM_AGAIN_S = 0.5
+"""Not confirmed is mostly a rebalance, which soon takes the lane back."""
 POLL_MS = 200
 """Also how late a stop, a pause or a tick of an idle lane can come."""
 
@@ -50,10 +53,12 @@ class Stage:
         telemetry: Telemetry,
         health: Health,
         now_ms: Callable[[], int],
+        suspect: Callable[[Partition, int], None] | None = None,
     ) -> None:
+        """`suspect` is told of lanes whose records below an offset may have ended processes."""
         self.name, self.group, self._app = name, f"{app}.{name}", app
         self._broker, self._starts, self._processor, self._limits = broker, starts, processor, limits
-        self._telemetry, self._health, self._now_ms = telemetry, health, now_ms
+        self._report, self._now_ms = Report(name, telemetry, health, now_ms), now_ms
         self._commit_limits = CommitLimits(limits.commit_ms / 1000, limits.commit_records_max, limits.commit_bytes_max)
         self._runs: dict[Partition, LaneRun] = {}
         self._commits: dict[Partition, asyncio.Task[None]] = {}
@@ -64,7 +69,7 @@ class Stage:
         self._gone: dict[Partition, str] = {}
         self._unread: dict[Partition, int] = {}
         self._leaving = self._committed_since_join = False
-        health.set(f"{name}.lanes", False, "the group has not been joined yet")
+        self._suspect, self._me = suspect, None if suspect is None else os.urandom(8).hex()
 
     @property
     def lanes_ready(self) -> bool:
@@ -74,7 +79,7 @@ class Stage:
     @property
     def in_flight(self) -> int:
         """Records read and not yet committed, over all lanes."""
-        return sum(run.progress.in_flight for run in self._runs.values())
+        return sum(run.in_flight for run in self._runs.values())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`: join, work, drain. Raises OperatorError where a person must act first."""
@@ -84,7 +89,7 @@ class Stage:
                 await self._member(stop)
             except* LaneLost as lost:
                 error = lost.exceptions[0]
-                self._health.set(f"{self.name}.lanes", False, f"a lane was lost: {error}; joining the group again")
+                self._report.not_ready(f"a lane was lost: {error}; joining the group again")
                 if self._committed_since_join:
                     pause_s, self._committed_since_join = 1.0, False
                 try:
@@ -137,7 +142,7 @@ class Stage:
                     self._processor.restore(message)
                 if fresh:
                     self._ready(run)
-                    self._processor.accept(run.admit(fresh), run.finish)
+                    run.take(fresh, self._processor.accept)
             self._tick(source)
 
     def _tick(self, source: Source) -> None:
@@ -147,22 +152,21 @@ class Stage:
             lag = source.lag(partition)
             if lag is not None:
                 self._unread[partition] = lag
-            behind = self._unread.get(partition, 0) + run.progress.in_flight
+            behind = self._unread.get(partition, 0) + run.in_flight
             lags[partition.topic] += behind
             if lag == 0 and partition not in self._gone and run.phase in ("restoring", "ready"):
                 self._ready(run)
                 if done := self._processor.tick(partition, self._now_ms()):
                     run.add(done)
-        for topic, records in lags.items():
-            self._telemetry.emit(ev.LagSeen(topic, records))
+        self._report.lag(lags)
 
     def _balance(self, source: Source) -> None:
         """Pause the lanes that have enough in flight, resume those that have room again."""
-        busy = {p for p, run in self._runs.items() if run.progress.in_flight >= self._limits.in_flight_max}
+        busy = {p for p, run in self._runs.items() if run.in_flight >= self._limits.in_flight_max}
         idle = {
             p
             for p, run in self._runs.items()
-            if run.phase in ("restoring", "ready") and run.progress.in_flight <= self._limits.in_flight_max // 2
+            if run.phase in ("restoring", "ready") and run.in_flight <= self._limits.in_flight_max // 2
         }
         source.pause(frozenset(busy))
         source.resume(frozenset(idle - self._gone.keys()))
@@ -182,8 +186,10 @@ class Stage:
         """A lane in a new epoch, not yet open."""
         transactional_id = f"{self._app}.{self.name}.{partition.topic}.{partition.partition}"
         lane = self._broker.lane(partition, self.group, transactional_id)
-        run = self._runs[partition] = LaneRun(lane, partition, next(self._epochs), self._commit_limits)
-        self._changed(partition, "opening")
+        run = self._runs[partition] = LaneRun(
+            lane, partition, next(self._epochs), self._commit_limits, wary_as=self._me
+        )
+        self._report.changed(partition, "opening")
         return run
 
     async def _work(self, source: Source, run: LaneRun) -> None:
@@ -192,19 +198,18 @@ class Stage:
         while True:
             try:
                 async with self._opening:
-                    if run.phase != "opening" or not await self._open(source, run):
+                    if not await self._ours(source, run) or not await self._open(source, run):
                         return
                 while (commit := await run.commit_next()) is not None:
                     failures = 0
-                    self._committed(run, commit)
+                    self._committed_since_join = True
+                    self._report.committed(run.partition, commit)
+                    self._processor.committed(run.partition, commit.results)
                 return
             except LaneLost as error:
                 failures += 1
                 lane = run.partition
-                at = (self.name, lane.topic, lane.partition)
-                if run.phase != "opening":
-                    self._telemetry.emit(ev.TransactionLost(*at, "unknown", str(error)))
-                self._telemetry.emit(ev.LaneFenced(*at, str(error)))
+                self._report.lost(run, error)
                 source.pause(frozenset({lane}))
                 await run.close()
                 self._tell_health()
@@ -217,6 +222,14 @@ class Stage:
                 self._processor.closed(lane)
                 run = self._new_run(lane)
 
+    async def _ours(self, source: Source, run: LaneRun) -> bool:
+        """Whether the group still says so. An assignment may be old: of a process that was paused when it came."""
+        while run.phase == "opening":
+            if await source.confirm(run.partition):
+                return True
+            await asyncio.sleep(CONFIRM_AGAIN_S)
+        return False
+
     async def _open(self, source: Source, run: LaneRun) -> bool:
         """Fence, find the place, begin to read; False where the partition was taken back meanwhile."""
         partition = run.partition
@@ -227,6 +240,9 @@ class Stage:
         if run.phase != "opening":
             return False
         run.next_offset = self._restore_to[partition] = begin
+        span = self._limits.in_flight_max + self._limits.poll_records_max
+        if self._suspect is not None and (until := run.suspected_until(begin, span)) is not None:
+            self._suspect(partition, until)
         run.phase = "restoring"
         source.seek(partition, first)
         source.resume(frozenset({partition}))
@@ -239,21 +255,10 @@ class Stage:
             return
         restored = self._processor.restored(run.partition)
         if restored is not None:
-            at = (self.name, run.partition.topic, run.partition.partition)
-            self._telemetry.emit(ev.LaneRestored(*at, restored.records, restored.subjects, restored.seconds))
+            self._report.restored(run.partition, restored)
         run.phase = "ready"
-        self._changed(run.partition, "ready")
+        self._report.changed(run.partition, "ready")
         self._tell_health()
-
-    def _committed(self, run: LaneRun, commit: Commit) -> None:
-        now_ms = self._now_ms()
-        waits = tuple(float(now_ms - done.since_ms) for done in commit.results if done.since_ms is not None)
-        lane = run.partition
-        self._telemetry.emit(
-            ev.Committed(self.name, lane.topic, lane.partition, commit.records, commit.outputs, commit.seconds, waits)
-        )
-        self._committed_since_join = True
-        self._processor.committed(lane, commit.results)
 
     async def _on_revoked(self, partitions: Partitions) -> None:
         """Drain within the shared deadline, then let go."""
@@ -262,7 +267,7 @@ class Stage:
         self._revoked.update(mine)
         for run in runs:
             run.drain()
-            self._changed(run.partition, "draining")
+            self._report.changed(run.partition, "draining")
         if tasks := [self._commits[partition] for partition in mine if partition in self._commits]:
             _, late = await asyncio.wait(tasks, timeout=self._limits.drain_ms / 1000)
             for task in late:
@@ -283,18 +288,13 @@ class Stage:
         self._unread.pop(partition, None)
         self._processor.closed(partition)
         await run.close()
-        self._changed(partition, "closed")
+        self._report.changed(partition, "closed")
 
     def _stop_reading(self, gone: OffsetGone) -> None:
         """One lane cannot go on where it stands; a person must act. The others do."""
         self._gone[gone.partition] = str(gone)
-        self._changed(gone.partition, "stopped", str(gone))
+        self._report.changed(gone.partition, "stopped", str(gone))
         self._tell_health()
 
-    def _changed(self, partition: Partition, state: ev.LaneState, detail: str = "") -> None:
-        self._telemetry.emit(ev.LaneChanged(self.name, partition.topic, partition.partition, state, detail))
-
     def _tell_health(self) -> None:
-        waiting = sum(run.phase in ("opening", "restoring", "closed") for run in self._runs.values())
-        why = [f"{waiting} of {len(self._runs)} partitions are not ready"] if waiting else []
-        self._health.set(f"{self.name}.lanes", not why and not self._gone, "; ".join([*why, *self._gone.values()]))
+        self._report.lanes([run.phase for run in self._runs.values()], self._gone.values())

@@ -1,7 +1,7 @@
 """What can happen in a daemon that its operator should know: one frozen record each.
 
     score   DocumentsDecided  Tokenised  CacheHits  BatchScored  BatchBisected  SignalsPublished  LateSignals
-    lanes   LaneChanged  LaneRestored  LaneFenced  LagSeen  Committed  TransactionLost  DeadLetterCut
+    lanes   LaneChanged  LaneRestored  LaneFenced  LagSeen  Committed  TransactionLost  DeadLetterCut  (and trials.py)
     watch   AlertPublished  AlertsHeld  AlertsOpen  StateSize  StateEvicted  SinkFailed
     model   ModelLoaded  ModelRefused  DriftSeen
     life    ServiceStarted  ServiceStopping  ServiceStopped  ConfigLoaded  ConfigRefused  LoopLag  RequestFailed
@@ -22,6 +22,7 @@ from riskstream.core.held import HeldReason
 from riskstream.core.labels import Why
 from riskstream.core.records import AlertReason, AlertState, Reason, Severity
 from riskstream.core.refusals import Refusal
+from riskstream.telemetry.trials import Trial
 
 Outcome = Literal["scored", "rejected", "unwatched", "duplicate", "shed"]
 OUTCOMES: tuple[Outcome, ...] = ("scored", "rejected", "unwatched", "duplicate", "shed")
@@ -294,6 +295,6 @@ Event = (
     DocumentsDecided | Tokenised | CacheHits | BatchScored | BatchBisected | SignalsPublished | LateSignals
     | LaneChanged | LaneRestored | LaneFenced | LagSeen | Committed | TransactionLost | DeadLetterCut
     | AlertPublished | AlertsHeld | AlertsOpen | StateSize | StateEvicted | SinkFailed
-    | ModelLoaded | ModelRefused | DriftSeen
-    | ServiceStarted | ServiceStopping | ServiceStopped | ConfigLoaded | ConfigRefused | LoopLag | RequestFailed
+    | Trial | ModelLoaded | ModelRefused | DriftSeen | ConfigLoaded | ConfigRefused
+    | ServiceStarted | ServiceStopping | ServiceStopped | LoopLag | RequestFailed
 )  # fmt: skip

@@ -20,6 +20,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from riskstream.telemetry import events as ev
+from riskstream.telemetry import trials
 
 _TALKATIVE = ("aiokafka", "aiohttp", "asyncio", "transformers", "torch", "fsspec", "urllib3", "httpx", "filelock")
 """Libraries whose INFO is about themselves; they speak from WARNING on, or at the level asked for if that is higher."""
@@ -33,6 +34,10 @@ def level_of(event: ev.Event) -> int:
         case ev.RequestFailed() | ev.LaneChanged(state="stopped") | ev.SinkFailed(will_retry=False):
             return logging.ERROR
         case ev.LaneFenced() | ev.TransactionLost() | ev.DeadLetterCut() | ev.BatchBisected() | ev.SinkFailed():
+            return logging.WARNING
+        case trials.TextConvicted():
+            return logging.ERROR
+        case trials.LaneSuspected() | trials.TasterFailed():
             return logging.WARNING
         case ev.ModelRefused() | ev.ConfigRefused() | ev.ModelLoaded(unchecked=True):
             return logging.WARNING

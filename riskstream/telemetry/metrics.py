@@ -24,6 +24,7 @@ from riskstream.core.labels import WHYS
 from riskstream.core.records import Partition, Reason, Severity
 from riskstream.core.refusals import REFUSALS
 from riskstream.telemetry import events as ev
+from riskstream.telemetry import trials
 
 _WAIT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _END_TO_END_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
@@ -160,6 +161,8 @@ class Metrics:
             case ev.LoopLag(seconds=seconds):
                 self.loop_lag.observe(seconds)
             case ev.BatchBisected() | ev.DeadLetterCut() | ev.ConfigRefused() | ev.RequestFailed():
+                pass
+            case trials.LaneSuspected() | trials.TextConvicted() | trials.TasterFailed():
                 pass
             case ev.ServiceStarted() | ev.ServiceStopping() | ev.ServiceStopped():
                 pass

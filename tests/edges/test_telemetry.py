@@ -14,7 +14,7 @@ import pytest
 
 from riskstream.core.held import HELD_REASONS
 from riskstream.core.records import Reason
-from riskstream.telemetry import Metrics, Telemetry, configure_logging, logs
+from riskstream.telemetry import Metrics, Telemetry, configure_logging, logs, trials
 from riskstream.telemetry import events as ev
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -52,6 +52,9 @@ ONE_OF_EACH: list[ev.Event] = [
     ev.ConfigRefused("rules", "rules.toml", "unknown key"),
     ev.LoopLag(0.003),
     ev.RequestFailed("GET", "/v1/alerts", "KeyError: 'x'", "Traceback …"),
+    trials.LaneSuspected("news", 0, 1_507),
+    trials.TextConvicted("news", 0, 7),
+    trials.TasterFailed("out of memory"),
 ]
 
 
@@ -75,7 +78,7 @@ def stderr_logging() -> Iterator[None]:
 
 def test_there_is_an_example_of_every_event() -> None:
     assert {type(event) for event in ONE_OF_EACH} == set(typing.get_args(ev.Event))
-    assert len(ONE_OF_EACH) == 30
+    assert len(ONE_OF_EACH) == 33
 
 
 @pytest.mark.parametrize("event", ONE_OF_EACH, ids=lambda event: type(event).__name__)

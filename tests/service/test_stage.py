@@ -224,9 +224,9 @@ async def test_an_idle_lane_is_told_the_time() -> None:
 
 
 class Reluctant(MemoryBroker):
-    """Its lanes take some turns of the event loop to let go, as Kafka's do, and its group may refuse to confirm."""
+    """Its lanes take some turns of the event loop to let go, as Kafka's do, and its group can refuse to confirm."""
 
-    confirms = True
+    refusals = 0
 
     def lane(self, partition: Partition, group: str, transactional_id: str) -> MemoryLane:
         lane = super().lane(partition, group, transactional_id)
@@ -245,7 +245,10 @@ class Reluctant(MemoryBroker):
         confirm = source.confirm
 
         async def asked(partition: Partition) -> bool:
-            return self.confirms and await confirm(partition)
+            if self.refusals:
+                self.refusals -= 1
+                return False
+            return await confirm(partition)
 
         source.confirm = asked  # type: ignore[method-assign]
         return source
@@ -275,7 +278,7 @@ async def test_a_membership_that_is_given_up_while_another_joins_loses_nothing(t
     await broker.create_topics([TopicInfo("in", 2), TopicInfo("out", 1)])
     async with running(broker, Upper()) as one:
         await joined(one)
-        broker.confirms = False
+        broker.refusals = 1
         broker.fail_commits(Partition("in", 0))
         await send(broker, *"abcd")
         for _ in range(turns):
