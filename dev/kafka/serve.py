@@ -92,13 +92,16 @@ class KafkaServer:
         users: Mapping[str, str] | None = None,
         heap_mb: int = 640,
         properties: Mapping[str, str] | None = None,
+        cluster_id: str = "",
     ) -> None:
         self._directory = directory
         self._users = dict(users or {})
         self._heap_mb = heap_mb
-        self._extra = dict(properties or {})
+        self.properties = dict(properties or {})
+        self._cluster_id = cluster_id or new_cluster_id()
         self._process: subprocess.Popen[bytes] | None = None
-        self._port, self._sasl_port, self._controller_port = port or _free_port(), _free_port(), _free_port()
+        self._port, self._sasl_port, self._controller_port = port or free_port(), free_port(), free_port()
+        self.controller = f"127.0.0.1:{self._controller_port}"
         self.bootstrap_servers = f"127.0.0.1:{self._port}"
         self.sasl_bootstrap_servers = f"127.0.0.1:{self._sasl_port}" if self._users else ""
 
@@ -112,6 +115,12 @@ class KafkaServer:
 
         Raises CannotServe.
         """
+        self.launch()
+        self.await_answer()
+
+    def launch(self) -> None:
+        """The first half of `start`: the process runs, and may not answer yet. On the main thread: the broker ends with
+        the thread that launched it. Raises CannotServe."""
         java = shutil.which("java")
         if java is None:
             raise CannotServe("Java (17 or newer) is not installed; the broker runs on it")
@@ -128,8 +137,8 @@ class KafkaServer:
         run += ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
         run += ["-cp", str(jars / "*")]
         if not (self._directory / "logs" / "meta.properties").exists():
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22]
-            self._run([*run, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(config)])
+            tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}", "-c", str(config)]
+            self._run([*run, *tool])
         with self._log_file().open("ab") as log:
             self._process = subprocess.Popen(
                 [*run, "kafka.Kafka", str(config)],
@@ -139,6 +148,9 @@ class KafkaServer:
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads of ours are running yet
                 start_new_session=True,  # a Ctrl-C at the terminal is for us; we then stop the broker in order
             )
+
+    def await_answer(self) -> None:
+        """The second half of `start`, on any thread. Raises CannotServe."""
         try:
             self._wait()
         except BaseException:
@@ -190,7 +202,7 @@ class KafkaServer:
         listeners = f"PLAINTEXT://127.0.0.1:{self._port}"
         if self._users:
             listeners += f",SASL_PLAINTEXT://127.0.0.1:{self._sasl_port}"
-        controller = f"127.0.0.1:{self._controller_port}"
+        controller = self.controller
         protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT"
         return {
             "process.roles": "broker,controller",
@@ -216,7 +228,7 @@ class KafkaServer:
             "group.initial.rebalance.delay.ms": "0",
             "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
             **self._sasl(),
-            **self._extra,
+            **self.properties,
         }
 
     def _sasl(self) -> dict[str, str]:
@@ -232,7 +244,13 @@ class KafkaServer:
         }
 
 
-def _free_port() -> int:
+def new_cluster_id() -> str:
+    """What every broker of one cluster is formatted with."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22]
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
