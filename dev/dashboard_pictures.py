@@ -37,7 +37,7 @@ DEMO_PORT, PROMETHEUS_PORT = 18321, 19090
 SECONDS = 90
 ENTITY = "PLCB"
 FOOTER = (
-    "Drawn by dev/dashboard_pictures.py from a Prometheus that scraped `riskstream demo`; not a screenshot of Grafana.\n"
+    "Drawn by dev/dashboard_pictures.py from a Prometheus beside `riskstream demo`; not a screenshot of Grafana.\n"
     "Below: seconds since the demo was ready. Its clock stands still meanwhile, so times from arrival say nothing here."
 )
 

@@ -15,6 +15,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from riskstream import __version__
 from riskstream.cli import cli
 from riskstream.core.errors import OperatorError
 from riskstream.settings import load
@@ -25,6 +26,10 @@ pytestmark = pytest.mark.helm
 
 CRDS = Path(__file__).parents[1] / "testdata" / "crds"
 STAGES = ("score", "watch", "serve")
+
+
+def test_the_chart_is_of_this_version() -> None:
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == __version__
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,11 @@ NOT_YET = {"riskstream_score_drift", "riskstream_sink_failures_total"}
 FOREIGN = {"up", "ALERTS", "process_start_time_seconds", "process_cpu_seconds_total", "process_resident_memory_bytes"}
 
 
+def real(test: Callable[..., Any]) -> Any:
+    """A test beside a real Prometheus; the first of them waits for the model's libraries too."""
+    return pytest.mark.prometheus(pytest.mark.timeout(400)(test))
+
+
 def metrics_in(expression: str) -> set[str]:
     """The metrics that a query names."""
     bare = re.sub(r'"[^"]*"', '""', expression)
@@ -56,6 +61,7 @@ def selectors_in(expression: str) -> set[str]:
     )
 
 
+@pytest.mark.prometheus
 def test_promtool_finds_the_rules_sound() -> None:
     assert len(ALERTS) >= 20
     assert len(RECORDS) >= 5
@@ -70,6 +76,7 @@ def run_cases(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.prometheus
 def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
     told: dict[str, set[bool]] = {}
     for case in yaml.safe_load(CASES.read_text())["tests"]:
@@ -82,6 +89,7 @@ def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not()
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.prometheus
 @pytest.mark.parametrize("never", ["vector(1) > 2", "vector(1) > 0"], ids=["silent", "loud"])
 def test_every_case_fails_where_its_alert_is_silent_or_loud_for_ever(never: str, tmp_path: Path) -> None:
     groups = [{**group, "rules": [{**rule, "expr": never} for rule in group["rules"]]} for group in GROUPS]
@@ -160,7 +168,7 @@ async def scraped(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pro
             yield asked
 
 
-@pytest.mark.prometheus
+@real
 async def test_a_real_prometheus_evaluates_every_rule(scraped: Prometheus) -> None:
     for name in RECORDS:
         assert await scraped.until(name), f"{name} has no data"
@@ -169,7 +177,7 @@ async def test_a_real_prometheus_evaluates_every_rule(scraped: Prometheus) -> No
     assert {rule["name"]: rule.get("lastError", "") for rule in rules if rule["health"] != "ok"} == {}
 
 
-@pytest.mark.prometheus
+@real
 async def test_the_series_of_every_alert_are_there(scraped: Prometheus) -> None:
     for alert, rule in ALERTS.items():
         for selector in selectors_in(rule["expr"]):
@@ -177,7 +185,7 @@ async def test_the_series_of_every_alert_are_there(scraped: Prometheus) -> None:
                 assert await scraped.query(selector), f"{alert} is about {selector}, which nobody makes"
 
 
-@pytest.mark.prometheus
+@real
 async def test_every_query_of_every_dashboard_and_of_the_runbook_gets_an_answer(scraped: Prometheus) -> None:
     assert len(QUERIES) >= 40
     runbook = [("runbook", query) for block in promql_of_the_runbook() for query in block]
@@ -189,7 +197,7 @@ async def test_every_query_of_every_dashboard_and_of_the_runbook_gets_an_answer(
     assert silent == []
 
 
-@pytest.mark.prometheus
+@real
 async def test_what_is_excused_is_really_not_there_yet(scraped: Prometheus) -> None:
     for name in NOT_YET:
         assert await scraped.query(name) == [], f"{name} is there now: take it out of NOT_YET"
