@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from riskstream.core.state import READABLE, VERSION
+
 
 def _addresses(text: str) -> str:
     for address in text.split(","):
@@ -67,6 +69,8 @@ class Topics(Section):
     """One record per document and entity."""
     alerts: Topic = "riskstream.alerts"
     """The alerts; compacted, the last record per key is the truth."""
+    state: Topic = "riskstream.state"
+    """What the watch stage remembers; compacted, with as many partitions as signals."""
     dead_letters: Topic = "riskstream.dead-letters"
     """What could not be scored, with the reason."""
     reviews: Topic = "riskstream.reviews"
@@ -74,7 +78,8 @@ class Topics(Section):
     labels: Topic = "riskstream.labels"
     """The labels that people give; `riskstream trainer` learns from them."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 12
-    """Partitions of signals at creation: the most lanes that the watch stage can ever have. Fixed afterwards."""
+    """Partitions of signals and of state at creation: the most lanes that the watch stage can ever have. Fixed
+    afterwards: another number would look for an entity's memory where it is not, and stops the start."""
     replication: Annotated[int, Field(ge=1)] = 3
     """Copies of each record; where the cluster has fewer brokers, as many as it has, with a warning."""
     signals_retention_d: Annotated[int, Field(ge=1)] = 30
@@ -182,9 +187,19 @@ class Watch(Section):
     """An idle lane's clock runs this far behind the wall clock, so that a record on its way is not passed."""
     entities_per_document_max: Annotated[int, Field(ge=1, le=64)] = 8
     """Signals of one document; the least relevant entities beyond it are counted and left out."""
-    history_s: Annotated[int, Field(ge=60)] = 7 * 86_400
-    """How far back a lane reads its signals again when it is assigned, to stand where the last owner stood.
-    Lower: a faster start; an alert that has been open for longer is then forgotten."""
+
+
+class State(Section):
+    """What the watch stage remembers, in memory and in the topic `topics.state`."""
+
+    subjects_max: Annotated[int, Field(ge=1)] = 100_000
+    """Entities that one lane remembers. Beyond it, the one whose last signal is longest ago is forgotten, but never one
+    with a pending or open alert; `state_evicted_total{reason="limit"}` counts. Higher: about 4 kB more each."""
+    documents_max: Annotated[int, Field(ge=1, le=100_000)] = 4_096
+    """Documents that are remembered of one entity. Beyond it the oldest is forgotten, and leaves the windows."""
+    write_version: Annotated[int, Field(ge=READABLE[0], le=VERSION)] = VERSION
+    """The version of the records that are written. While pods of the release before still run, keep that one's, so that
+    they can take lanes over; raise it when the last of them is gone."""
 
 
 class DeadLetters(Section):

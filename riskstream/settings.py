@@ -28,6 +28,7 @@ from riskstream.sections import (
     Models,
     Reviews,
     Stages,
+    State,
     Topics,
     Trainer,
     Watch,
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     batching: Batching = Batching()
     stages: Stages = Stages()
     watch: Watch = Watch()
+    state: State = State()
     dead_letters: DeadLetters = DeadLetters()
     reviews: Reviews = Reviews()
     trainer: Trainer = Trainer()
@@ -103,7 +105,7 @@ class Settings(BaseSettings):
             ("kafka.message_bytes_max", k.message_bytes_max),
         )
         topics = [feed.topic for feed in self.feed]
-        topics += [self.topics.signals, self.topics.alerts, self.topics.dead_letters]
+        topics += [self.topics.signals, self.topics.alerts, self.topics.state, self.topics.dead_letters]
         topics += [self.topics.reviews, self.topics.labels]
         if twice := sorted({topic for topic in topics if topics.count(topic) > 1}):
             raise ValueError(f"the topic {twice[0]!r} is named twice; feeds and each topic of ours are apart")

@@ -35,8 +35,8 @@ NONE = Mutes()
 
 
 class Cell:
-    """The state of one rule on one subject. `siblings` are the subject's cells, this one among them; `scheduled_ms`
-    belongs to whoever keeps the schedule."""
+    """The state of one rule on one subject. `siblings` are the subject's cells, this one among them; `scheduled_ms` and
+    `saved` belong to whoever keeps the schedule and the state."""
 
     __slots__ = (
         "gauge",
@@ -46,6 +46,7 @@ class Cell:
         "open",
         "opening",
         "opening_ms",
+        "saved",
         "scheduled_ms",
         "siblings",
         "subject",
@@ -64,6 +65,7 @@ class Cell:
         self.held: HeldReason | None = None
         self.muted_until_ms: int | None = None
         self.scheduled_ms: int | None = None
+        self.saved: CellState | None = None
 
     @property
     def idle(self) -> bool:
@@ -83,11 +85,12 @@ class Cell:
         self.gauge.advance(now_ms)
 
     def save(self) -> CellState | None:
-        """What must be kept; None for nothing."""
+        """What must be kept; None for nothing. Cheap: it is asked for after every judgement."""
         memory = self.gauge.memory()
         if self.life == IDLE and memory is None:
             return None
-        return CellState(self.life, self.opening, self.opening_ms, self.open, self.told, self.held, memory)
+        version, opening = self.taker.version, self.opening
+        return CellState(version, self.life, opening, self.opening_ms, self.open, self.told, self.held, memory)
 
     def restore(self, state: CellState) -> None:
         """Go on from what was kept. The subject's documents are added after this, each at the time of its arrival."""
@@ -95,6 +98,7 @@ class Cell:
         self.open, self.told, self.held = state.open, state.told, state.held
         self.muted_until_ms = 0 if state.held else None
         self.gauge.recall(state.memory)
+        self.saved = state
 
     def standing(self, now_ms: int) -> Severity | None:
         """The severity that the alert has when it is judged now, told or not; None where none stands."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from riskstream.core.clock import format_ms
 from riskstream.core.held import HeldReason
 from riskstream.core.life import IDLE
-from riskstream.core.records import Alert, Life, Severity
+from riskstream.core.records import Alert, AlertReason, Life, Severity
 from riskstream.core.shapes import Memory
 
 
@@ -42,8 +43,9 @@ NOT_OPENED = Cause("", 0)
 
 
 class CellState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All of a cell that does not follow from the documents that its subject remembers."""
+    """All of a cell that does not follow from its subject's documents, under this version of its rule."""
 
+    rule_version: str = ""
     life: Life = IDLE
     opening: Cause = NOT_OPENED
     opening_ms: int = 0
@@ -51,3 +53,21 @@ class CellState(msgspec.Struct, frozen=True, omit_defaults=True):
     told: Told | None = None
     held: HeldReason | None = None
     memory: Memory | None = None
+
+
+def ended(state: CellState, reason: AlertReason, now_ms: int) -> Alert | None:
+    """The last record of an alert whose rule is no longer there to judge it; None where none was told."""
+    if state.open is None or state.told is None:
+        return None
+    last = state.open.alert
+    why = reason.replace("_", " ")
+    return msgspec.structs.replace(
+        last,
+        sequence=state.told.sequence + 1,
+        state="resolved",
+        severity=state.told.severity,
+        reason=reason,
+        updated_at=format_ms(now_ms),
+        ends_at=format_ms(now_ms),
+        summary=f"{last.subject.name}: resolved ({why}). Last told: {last.value:g} (limit {last.limit:g}).",
+    )

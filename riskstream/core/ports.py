@@ -2,6 +2,7 @@
 
     Broker ── source(group, topics) ──► Source   the group's share of the partitions, raw messages
            ── lane(partition, …)    ──► Lane     one partition's transactional producer: results and offset, or neither
+           ── state(topic)          ──► StateLog what a lane keeps, the last value of each key
            ── reader(topic)         ──► Reader   everything committed in a topic, without a group
            ── publisher()           ──► Publisher  plain writes
            ── topics / create_topics / close
@@ -22,6 +23,8 @@ from riskstream.core.records import Encoded, Labels, Message, Output, Partition,
 
 Partitions = frozenset[Partition]
 Callback = Callable[[Partitions], Awaitable[None]]
+Ends = Mapping[Partition, int]
+"""The offset behind the last record of each partition, the marker of its transaction included."""
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -36,6 +39,15 @@ class Resume(msgspec.Struct, frozen=True):
 
     offset: int
     metadata: str = ""
+
+
+class StateRead(msgspec.Struct, frozen=True):
+    """What a partition of a state log holds: the last value of each key, in the order of the last write. `count` is
+    how many records were read for it, `end` the offset up to which."""
+
+    records: dict[bytes, bytes]
+    count: int
+    end: int
 
 
 class TopicInfo(msgspec.Struct, frozen=True):
@@ -95,12 +107,21 @@ class Lane(Protocol):
     async def open(self) -> Resume | None:
         """Fence the old owner; return the committed position, or None where the group never committed here."""
 
-    async def commit(self, outputs: Sequence[Output], next_offset: int, metadata: str = "") -> None:
-        """One transaction: all `outputs` and the input offset. Raises `LaneLost`; then nothing of it is committed
-        unless the commit itself was in flight."""
+    async def commit(self, outputs: Sequence[Output], next_offset: int, metadata: str = "") -> Ends:
+        """One transaction: all `outputs` and the input offset. Given back is where each partition that was written to
+        ends now. Raises `LaneLost`; then nothing of it is committed unless the commit itself was in flight."""
 
     async def close(self) -> None:
         """Let go of the producer. Never raises."""
+
+
+class StateLog(Protocol):
+    """A compacted topic that lanes keep their state in, each in the partition of its own number."""
+
+    async def read(self, partition: int, known_end: int | None = None) -> StateRead | None:
+        """All that a partition holds, up to its last stable offset as it is now; None where that is `known_end`.
+
+        To be called by the lane that has fenced the old owner. Raises LaneLost where the broker is silent."""
 
 
 class Reader(Protocol):
@@ -131,6 +152,9 @@ class Broker(Protocol):
 
     def lane(self, partition: Partition, group: str, transactional_id: str) -> Lane:
         """The lane of an input partition, not yet open."""
+
+    def state(self, topic: str) -> StateLog:
+        """The state log in a topic."""
 
     def reader(self, topic: str) -> Reader:
         """A reader of one topic."""

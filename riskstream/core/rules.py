@@ -138,7 +138,7 @@ class Taker:
         self.name, self.horizon_ms = rule.name, rule.horizon_ms
         self.version = version(rule)
         self.condition_hash = condition_hash(rule)
-        self.warmth = Warmth(self.version, shape.needs_ms)
+        self.warmth = Warmth(self.version, shape.needs_ms or 0)
         self.room = Room(rule.per_minute_max)
         self.held: Counter[HeldReason] = Counter()
         self.kind = Kind(rule.name, rule.shape_name, rule.labels)

@@ -1,82 +1,114 @@
 """What a lane remembers of one subject: its documents, and a cell for every rule that has something to say of it.
 
     Signal ─ take() ─► Intake(outcome, cells whose windows changed)
+    records of the state log ─ Sleeper ─ wake() ─► the subject as it was
 
 Rule 1. The same `signal_id` again, or the same document with the same text, is a duplicate and changes nothing.
 Rule 2. The same document with another text is a revision: its old event leaves the windows, the new one enters.
 Rule 3. A document is forgotten `memory_ms` after it was last accepted: longer than any window, so that an event has
         always left the windows before its document is forgotten.
 Rule 4. At most `events_max` documents are remembered; beyond that the oldest accepted one goes, with its event.
+Rule 5. Every arrival that is remembered is one record of the state, and what is decided about it then is a field of it.
 """
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from riskstream.core.cell import Cell
+from riskstream.core.cellstate import CellState
 from riskstream.core.records import Signal, SubjectRef
 from riskstream.core.rules import Taker
+from riskstream.core.state import RULE, SIGNAL, Journal, Sleeper
 
 Outcome = Literal["accepted", "duplicate", "revision", "late"]
 
+SEEN_PER_EVENT = 4
+"""Arrivals remembered for each document that may be: repeated ones are small."""
 
-class Remembered(NamedTuple):
-    """A document about this subject as it was last accepted, at `seen_ms` on the lane's clock."""
 
-    seen_ms: int
-    event_ms: int
+class Remembered(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One arrival, at `seen_ms` on the lane's clock. Without a `signal` it is a repeated or replaced document, of which
+    only the place (`seen_id`) is remembered."""
+
     sequence: int
-    signal: Signal
+    seen_ms: int
+    event_ms: int = 0
+    signal: Signal | None = None
+    seen_id: str = ""
+
+    @property
+    def signal_id(self) -> str:
+        """Where it came from."""
+        return self.signal.signal_id if self.signal is not None else self.seen_id
 
 
 class Intake(NamedTuple):
-    """What became of a signal: `changed` are the cells to judge; `dropped`: a document had to go for it."""
+    """What became of a signal: `changed` are the cells to judge; `dropped`: a document had to go for it; `touched`:
+    more is remembered than before."""
 
     outcome: Outcome
     changed: tuple[Cell, ...] = ()
     dropped: bool = False
+    touched: bool = True
 
 
 class Subject:
-    """One subject of a lane. `takers` are the rules that may ever take one of its signals."""
+    """One subject of a lane. `takers` are the rules that may ever take one of its signals. `journal` is told of every
+    record that changes; None where nobody keeps them."""
 
-    __slots__ = ("cells", "documents", "housekeeping_ms", "ref", "seen", "sequence", "takers")
+    __slots__ = (
+        "cells", "documents", "housekeeping_ms", "journal", "ref", "seen", "sequence", "sleeper", "takers",
+    )  # fmt: skip
 
-    def __init__(self, ref: SubjectRef, takers: tuple[Taker, ...]) -> None:
-        self.ref, self.takers = ref, takers
+    def __init__(self, ref: SubjectRef, takers: tuple[Taker, ...], journal: Journal | None = None) -> None:
+        self.ref, self.takers, self.journal = ref, takers, journal
         self.cells: dict[str, Cell] = {}
         self.documents: dict[str, Remembered] = {}
-        self.seen: dict[str, int] = {}
+        self.seen: dict[str, Remembered] = {}
         self.sequence = 0
         self.housekeeping_ms: int | None = None
+        self.sleeper: Sleeper | None = None
 
-    def take(self, signal: Signal, event_ms: int, now_ms: int, *, memory_ms: int, events_max: int) -> Intake:
-        """Remember a signal and put its event into the windows of the rules that take it."""
+    def take(
+        self,
+        signal: Signal,
+        event_ms: int,
+        now_ms: int,
+        *,
+        memory_ms: int,
+        events_max: int,
+        raw: msgspec.Raw | None = None,
+    ) -> Intake:
+        """Remember a signal and put its event into the windows of the rules that take it. `raw` is its JSON."""
         forgotten_ms = now_ms - memory_ms
-        if self.seen.get(signal.signal_id, forgotten_ms) > forgotten_ms:
-            return Intake("duplicate")
-        self.seen.pop(signal.signal_id, None)
-        self.seen[signal.signal_id] = now_ms
-        if len(self.seen) > 4 * events_max:
-            del self.seen[next(iter(self.seen))]
+        before = self.seen.get(signal.signal_id)
+        if before is not None:
+            if before.seen_ms > forgotten_ms:
+                return Intake("duplicate", touched=False)
+            self._forget(signal.signal_id, before)
         known = self.documents.get(signal.document_id)
         if known is not None and known.seen_ms <= forgotten_ms:
             known = None
-        if known is not None and known.signal.fingerprint == signal.fingerprint:
-            return Intake("duplicate")
-        changed: dict[str, Cell] = {}
-        if known is not None:
-            self._remove(known, changed)
-        self.documents.pop(signal.document_id, None)
         self.sequence += 1
-        fresh = self.documents[signal.document_id] = Remembered(now_ms, event_ms, self.sequence, signal)
+        changed: dict[str, Cell] = {}
+        if known is not None and known.signal is not None and known.signal.fingerprint == signal.fingerprint:
+            self._see(signal.signal_id, Remembered(self.sequence, now_ms, seen_id=signal.signal_id))
+            dropped = self._make_room(events_max, now_ms, changed)
+            return Intake("duplicate", _in_order(changed), dropped)
+        if known is not None and known.signal is not None:
+            self._remove(known, now_ms, changed)
+            self._see(known.signal.signal_id, _place_alone(known))
+        self.documents.pop(signal.document_id, None)
+        fresh = Remembered(self.sequence, now_ms, event_ms, signal)
+        self.documents[signal.document_id] = fresh
+        self._see(signal.signal_id, fresh, raw)
         for taker in self.takers:
             self._enter(taker, fresh, now_ms, changed)
-        dropped = len(self.documents) > events_max
-        if dropped:
-            self._remove(self.documents.pop(next(iter(self.documents))), changed)
-        cells = tuple(changed[name] for name in sorted(changed))
-        return Intake("accepted" if known is None else "revision", cells, dropped)
+        dropped = self._make_room(events_max, now_ms, changed)
+        return Intake("accepted" if known is None else "revision", _in_order(changed), dropped)
 
     def adopt(self, takers: tuple[Taker, ...], now_ms: int) -> tuple[Cell, ...]:
         """Go on with other rules. Cells of rules that are still there stay; new ones see what is remembered.
@@ -88,32 +120,108 @@ class Subject:
         made: dict[str, Cell] = {}
         for document in self.documents.values():
             for taker in fresh:
-                if document.event_ms > now_ms - taker.horizon_ms:
-                    self._enter(taker, document, document.seen_ms, made)
-        return tuple(made[name] for name in sorted(made))
+                self._enter_again(taker, document, now_ms, made)
+        return _in_order(made)
 
     def forget(self, now_ms: int, memory_ms: int) -> int | None:
         """Drop what is too old, and cells with nothing in them; when to come again, None where nothing is left."""
         forgotten_ms = now_ms - memory_ms
-        for document_id, document in list(self.documents.items()):
-            if document.seen_ms > forgotten_ms:
+        for signal_id, arrival in list(self.seen.items()):
+            if arrival.seen_ms > forgotten_ms:
                 break
-            del self.documents[document_id]
-        for signal_id, seen_ms in list(self.seen.items()):
-            if seen_ms > forgotten_ms:
-                break
-            del self.seen[signal_id]
+            self._forget(signal_id, arrival)
         for name, cell in list(self.cells.items()):
             cell.advance(now_ms)
             if cell.idle:
-                del self.cells[name]
+                self._drop_cell(name)
         if not self.seen and not self.cells:
             return None
-        return next(iter(self.seen.values()), now_ms) + memory_ms
+        first = next(iter(self.seen.values()), None)
+        return (first.seen_ms if first is not None else now_ms) + memory_ms
+
+    def leave(self) -> None:
+        """All records go: the subject is evicted."""
+        if self.journal is None:
+            return
+        if self.sleeper is not None:
+            for kind, bucket in self.sleeper.names():
+                self.journal.put(self.ref.id, kind, bucket, None)
+        for arrival in self.seen.values():
+            self.journal.put(self.ref.id, SIGNAL, str(arrival.sequence), None)
+        for name in list(self.cells):
+            self._drop_cell(name)
+
+    def wake(self, now_ms: int) -> dict[str, CellState]:
+        """Become what the records say. Given back are the states of rules that are not among ours as they were."""
+        assert self.sleeper is not None
+        sleeper, self.sleeper = self.sleeper, None
+        of_rules = sleeper.load(RULE, CellState)
+        for arrival in sleeper.load(SIGNAL, Remembered).values():
+            self.seen[arrival.signal_id] = arrival
+        self.seen = dict(sorted(self.seen.items(), key=lambda item: item[1].sequence))
+        self.sequence = max((arrival.sequence for arrival in self.seen.values()), default=0)
+        if not self.ref.name:
+            named = (arrival.signal.entity.name for arrival in self.seen.values() if arrival.signal is not None)
+            self.ref = SubjectRef(self.ref.by, self.ref.id, next(named, ""))
+        for taker in self.takers:
+            saved = of_rules.get(taker.name)
+            if saved is not None and saved.rule_version == taker.version:
+                cell = self.cells[taker.name] = Cell(taker, self.ref, self.cells)
+                cell.restore(of_rules.pop(taker.name))
+        for arrival in self.seen.values():
+            if arrival.signal is not None:
+                self.documents.pop(arrival.signal.document_id, None)
+                self.documents[arrival.signal.document_id] = arrival
+                for taker in self.takers:
+                    self._enter_again(taker, arrival, now_ms, {})
+        for cell in self.cells.values():
+            cell.advance(now_ms)
+        return of_rules
+
+    def _see(self, signal_id: str, arrival: Remembered, raw: msgspec.Raw | None = None) -> None:
+        self.seen[signal_id] = arrival
+        if self.journal is not None:
+            state = arrival if raw is None else msgspec.structs.replace(arrival, signal=raw)
+            self.journal.put(self.ref.id, SIGNAL, str(arrival.sequence), state)
+
+    def _forget(self, signal_id: str, arrival: Remembered) -> None:
+        del self.seen[signal_id]
+        signal = arrival.signal
+        if signal is not None and self.documents.get(signal.document_id) is arrival:
+            del self.documents[signal.document_id]
+        if self.journal is not None:
+            self.journal.put(self.ref.id, SIGNAL, str(arrival.sequence), None)
+
+    def _drop_cell(self, name: str) -> None:
+        cell = self.cells.pop(name)
+        if self.journal is not None and cell.saved is not None:
+            self.journal.put(self.ref.id, RULE, name, None)
+
+    def _make_room(self, events_max: int, now_ms: int, changed: dict[str, Cell]) -> bool:
+        """Keep the numbers of documents and of arrivals; whether a document had to go."""
+        dropped = False
+        if len(self.documents) > events_max:
+            oldest = next(iter(self.documents.values()))
+            dropped = self._drop(oldest, now_ms, changed)
+        if len(self.seen) > SEEN_PER_EVENT * events_max:
+            signal_id, first = next(iter(self.seen.items()))
+            dropped = self._drop(first, now_ms, changed) or dropped
+            self._forget(signal_id, self.seen[signal_id])
+        return dropped
+
+    def _drop(self, arrival: Remembered, now_ms: int, changed: dict[str, Cell]) -> bool:
+        """A document goes, with its event; its place is still remembered."""
+        signal = arrival.signal
+        if signal is None:
+            return False
+        self._remove(arrival, now_ms, changed)
+        del self.documents[signal.document_id]
+        self._see(signal.signal_id, _place_alone(arrival))
+        return True
 
     def _enter(self, taker: Taker, document: Remembered, now_ms: int, changed: dict[str, Cell]) -> None:
         signal = document.signal
-        if document.event_ms <= now_ms - taker.horizon_ms or not taker.takes(signal):
+        if signal is None or document.event_ms <= now_ms - taker.horizon_ms or not taker.takes(signal):
             return
         cell = self.cells.get(taker.name)
         if cell is None:
@@ -121,6 +229,22 @@ class Subject:
         cell.add(taker.event(document.event_ms, document.sequence, signal), now_ms)
         changed[taker.name] = cell
 
-    def _remove(self, document: Remembered, changed: dict[str, Cell]) -> None:
+    def _enter_again(self, taker: Taker, document: Remembered, now_ms: int, changed: dict[str, Cell]) -> None:
+        """Enter a document as at its arrival, unless it means nothing any more."""
+        if document.event_ms > now_ms - taker.horizon_ms:
+            self._enter(taker, document, document.seen_ms, changed)
+
+    def _remove(self, document: Remembered, now_ms: int, changed: dict[str, Cell]) -> None:
+        """Take a document's event out of the cells for which it still means something."""
         event_ms, sequence = document.event_ms, document.sequence
-        changed |= {name: cell for name, cell in self.cells.items() if cell.remove(event_ms, sequence)}
+        meant = {name: cell for name, cell in self.cells.items() if event_ms > now_ms - cell.taker.horizon_ms}
+        changed |= {name: cell for name, cell in meant.items() if cell.remove(event_ms, sequence)}
+
+
+def _in_order(cells: dict[str, Cell]) -> tuple[Cell, ...]:
+    return tuple(cells[name] for name in sorted(cells))
+
+
+def _place_alone(arrival: Remembered) -> Remembered:
+    """What is left of an arrival whose document was replaced or dropped."""
+    return Remembered(arrival.sequence, arrival.seen_ms, seen_id=arrival.signal_id)

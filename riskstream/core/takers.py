@@ -69,7 +69,7 @@ class Takers:
         """What must be kept."""
         return LaneRules(
             self._model,
-            {taker.name: taker.warmth.save() for taker in self.all if taker.warmth.needs_ms},
+            {taker.name: taker.warmth.save() for taker in self.all if taker.rule.condition.shape.needs_ms is not None},
             {taker.name: fired for taker in self.all if (fired := taker.room.save())},
         )
 

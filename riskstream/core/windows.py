@@ -121,7 +121,7 @@ class Window:
     def view(self, evidence_max: int = 0) -> WindowView:
         """The aggregate and the counts, with the ids of at most `evidence_max` supporting signals, best first."""
         if self._view is None:
-            value = round(self._aggregate(), 4)
+            value = round(self._aggregate(), 4) + 0.0  # so that there is no -0.0
             self._view = WindowView(value, len(self._documents), len(self._sources), len(self._stories), ())
         if not evidence_max:
             return self._view

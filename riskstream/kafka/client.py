@@ -3,7 +3,8 @@
 KafkaBroker ─► source.py      a member of a group
             ─► lane.py        a transactional producer      ┐ writing.py
             ─► publisher.py   a plain producer              ┘
-            ─► reader.py      a topic without a group         fetching.py (with source.py)
+            ─► state.py       what a lane keeps       ┐
+            ─► reader.py      a topic without a group ┘        fetching.py (with source.py)
             ─► cluster.py     topics, committed offsets       connect.py (errors in the operator's words)
 """
 
@@ -19,6 +20,7 @@ from riskstream.kafka.lane import KafkaLane
 from riskstream.kafka.publisher import KafkaPublisher
 from riskstream.kafka.reader import KafkaReader
 from riskstream.kafka.source import KafkaSource
+from riskstream.kafka.state import KafkaStateLog
 
 
 class KafkaBroker:
@@ -35,6 +37,10 @@ class KafkaBroker:
     def lane(self, partition: Partition, group: str, transactional_id: str) -> KafkaLane:
         """The lane of an input partition, not yet open."""
         return KafkaLane(self._config, self._cluster, partition, group, transactional_id)
+
+    def state(self, topic: str) -> KafkaStateLog:
+        """The state log in a topic."""
+        return KafkaStateLog(self._config, self._cluster, topic)
 
     def reader(self, topic: str) -> KafkaReader:
         """A reader of one topic."""

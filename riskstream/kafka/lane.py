@@ -23,7 +23,7 @@ from aiokafka import AIOKafkaProducer, errors
 from aiokafka.structs import OffsetAndMetadata
 
 from riskstream.core.errors import InternalError, LaneLost, OperatorError, RiskstreamError
-from riskstream.core.ports import Resume
+from riskstream.core.ports import Ends, Resume
 from riskstream.core.records import Output, Partition
 from riskstream.kafka.cluster import Cluster
 from riskstream.kafka.config import KafkaConfig
@@ -33,6 +33,8 @@ from riskstream.kafka.outputs import check_sizes
 from riskstream.kafka.writing import discard, new_producer, place, seen, write
 
 ABORT_S_MAX = 2.0
+MARKER = 1
+"""A transaction's marker takes one offset in each partition that it wrote to."""
 METADATA_BYTES_MAX = 4_096
 """The broker's own default limit (`offset.metadata.max.bytes`)."""
 
@@ -76,9 +78,10 @@ class KafkaLane:
         self._producer = producer
         return resume
 
-    async def commit(self, outputs: Sequence[Output], next_offset: int, metadata: str = "") -> None:
-        """One transaction: all `outputs` and the input offset. Raises `LaneLost`; then nothing of it is committed
-        unless the commit itself was in flight. Readers see it a moment after the return (the broker's markers).
+    async def commit(self, outputs: Sequence[Output], next_offset: int, metadata: str = "") -> Ends:
+        """One transaction: all `outputs` and the input offset. Given back is where each partition that was written to
+        ends now. Raises `LaneLost`; then nothing of it is committed unless the commit itself was in flight. Readers
+        see it a moment after the return (the broker's markers).
 
         An OperatorError that is raised before anything is sent (a record too large, an unknown topic) leaves the lane
         open. One that the broker raises (a limit of the topic, a missing right) commits nothing and loses the lane.
@@ -95,10 +98,11 @@ class KafkaLane:
                 places = await place(producer, outputs)
                 begun = True
                 await producer.begin_transaction()
-                await write(producer, outputs, places)
+                ends = await write(producer, outputs, places)
                 offsets = {theirs(self._partition): OffsetAndMetadata(next_offset, metadata)}
                 await producer.send_offsets_to_transaction(offsets, self._group)
                 await producer.commit_transaction()
+            return {partition: end + MARKER for partition, end in ends.items()}
         except _Definite as error:
             await self._abort(producer)
             self._throw_away(producer, "the broker refused its transaction")

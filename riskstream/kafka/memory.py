@@ -1,7 +1,7 @@
 """The embedded broker: the ports of `core/ports.py` over lists in one process, for the demo, the replay and tests.
 
     publisher ─┐                                                    ┌─► source (memory_group.py): a group's member
-    lane ──────┴─► Log per partition: records, then a marker ───────┴─► reader: everything, without a group
+    lane ──────┴─► Log per partition: records, then a marker ───────┴─► reader, state log (memory_read.py): without one
 
 It keeps Kafka's promises, and the same contract suite holds both to them:
 
@@ -19,13 +19,13 @@ import asyncio
 import itertools
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from riskstream.core.errors import InternalError, LaneLost
-from riskstream.core.ports import Resume, TopicInfo
+from riskstream.core.errors import LaneLost
+from riskstream.core.ports import Ends, Resume, TopicInfo
 from riskstream.core.records import Message, Output, Partition, Position
-from riskstream.kafka.errors import OffsetGone
 from riskstream.kafka.memory_group import Group, MemorySource
+from riskstream.kafka.memory_read import MemoryReader, MemoryStateLog
 from riskstream.kafka.outputs import check_partition, check_sizes, partition_of_key
 from riskstream.kafka.topics import fit, unknown_topic
 
@@ -80,6 +80,10 @@ class MemoryBroker:
     def lane(self, partition: Partition, group: str, transactional_id: str) -> MemoryLane:
         """The lane of an input partition, not yet open."""
         return MemoryLane(self, partition, self.group(group), transactional_id)
+
+    def state(self, topic: str) -> MemoryStateLog:
+        """The state log in a topic."""
+        return MemoryStateLog(self, topic)
 
     def reader(self, topic: str) -> MemoryReader:
         """A reader of one topic."""
@@ -142,17 +146,19 @@ class MemoryBroker:
             raise unknown_topic(topic)
         return self._infos[topic].partitions
 
-    def append(self, outputs: Sequence[Output], *, transaction: bool) -> None:
-        """Write all outputs, checked as a whole first, and wake who waits for them."""
+    def append(self, outputs: Sequence[Output], *, transaction: bool) -> set[Partition]:
+        """Write all outputs, checked as a whole first, and wake who waits for them; where they went to."""
         check_sizes(outputs, self.message_bytes_max)
         placed = [(self._place(output), output) for output in outputs]
         now_ms = self._now_ms()
         for partition, output in placed:
             self._logs[partition].append(partition, output, now_ms)
+        written = {partition for partition, _ in placed}
         if transaction:
-            for partition in {partition for partition, _ in placed}:
+            for partition in written:
                 self._logs[partition].mark()
         self.wake()
+        return written
 
     def wake(self) -> None:
         """Everyone who waits looks again."""
@@ -205,8 +211,9 @@ class MemoryLane:
         self._open = True
         return self._group.committed.get(self._partition)
 
-    async def commit(self, outputs: Sequence[Output], next_offset: int, metadata: str = "") -> None:
-        """One transaction: all `outputs` and the input offset, or LaneLost and nothing of it.
+    async def commit(self, outputs: Sequence[Output], next_offset: int, metadata: str = "") -> Ends:
+        """One transaction: all `outputs` and the input offset, or LaneLost and nothing of it. Given back is where each
+        partition that was written to ends now.
 
         An OperatorError (a record too large, an unknown topic) is raised before anything is written: the lane goes on.
         """
@@ -219,56 +226,13 @@ class MemoryLane:
         if self._broker.fails(self._partition):
             self._open = False
             raise LaneLost(f"lane {self._id} was told to fail")
-        self._broker.append(outputs, transaction=True)
+        written = self._broker.append(outputs, transaction=True)
         self._group.committed[self._partition] = Resume(next_offset, metadata)
+        return {partition: self._broker.log(partition).end for partition in written}
 
     async def close(self) -> None:
         """Let go of the producer."""
         self._open = False
-
-
-class MemoryReader:
-    """A `Reader` in memory."""
-
-    def __init__(self, broker: MemoryBroker, topic: str) -> None:
-        self._broker, self._topic = broker, topic
-
-    async def read(self, from_offsets: Mapping[int, int] | None = None) -> AsyncIterator[Message]:
-        """From the beginning of all partitions, or from the given offsets of the given ones, up to the ends as they
-        are when the reading begins. Raises UnknownTopic, and OffsetGone for an offset past the end."""
-        ends = [(partition, self._broker.log(partition).end) for partition in self._partitions(from_offsets)]
-        for partition, end in ends:
-            first = (from_offsets or {}).get(partition.partition, 0)
-            if first > end:
-                raise OffsetGone(partition, first)
-            for message in self._broker.log(partition).read(first, end):
-                if message.position.offset < end:
-                    yield message
-        await asyncio.sleep(0)
-
-    async def follow(self) -> AsyncIterator[Message]:
-        """From the beginning and on, without end."""
-        positions = dict.fromkeys(self._partitions(None), 0)
-        appended = asyncio.Event()
-        self._broker.waits(appended)
-        try:
-            while True:
-                appended.clear()
-                for partition in positions:
-                    for message in self._broker.log(partition).read(positions[partition], 1_000):
-                        positions[partition] = message.position.offset + 1
-                        appended.set()
-                        yield message
-                await appended.wait()
-        finally:
-            self._broker.rests(appended)
-
-    def _partitions(self, from_offsets: Mapping[int, int] | None) -> list[Partition]:
-        every: Iterable[int] = range(self._broker.partitions_of(self._topic))
-        wanted = every if from_offsets is None else sorted(from_offsets)
-        if unknown := [number for number in wanted if number not in every]:
-            raise InternalError(f"topic {self._topic!r} has no partition {unknown[0]}")
-        return [Partition(self._topic, number) for number in wanted]
 
 
 class MemoryPublisher:

@@ -15,7 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerClosed, UnknownTopicOrPartitionError
 
-from riskstream.core.records import Output
+from riskstream.core.records import Output, Partition
 from riskstream.kafka.config import KafkaConfig
 from riskstream.kafka.connect import quiet
 from riskstream.kafka.outputs import check_partition, partition_of_key
@@ -77,16 +77,23 @@ async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
         raise unknown_topic(topic) from error
 
 
-async def write(producer: AIOKafkaProducer, outputs: Sequence[Output], places: Sequence[Place]) -> None:
-    """Send all outputs, in order per partition, and return when every one is acknowledged. Raises the first failure."""
+async def write(producer: AIOKafkaProducer, outputs: Sequence[Output], places: Sequence[Place]) -> dict[Partition, int]:
+    """Send all outputs, in order per partition, and return when every one is acknowledged: the offset behind the last
+    record of each partition. Raises the first failure."""
     futures: list[asyncio.Future[Any]] = []
+    counts: list[int] = []
     columns = ([(where, batch) for batch in mine] for where, mine in _batches(producer, outputs, places).items())
     # The first batches of all partitions before the second ones: a second one waits until the first is on its way.
     for (topic, partition), batch in filter(None, itertools.chain.from_iterable(itertools.zip_longest(*columns))):
         future = await producer.send_batch(batch, topic, partition=partition)
         future.add_done_callback(seen)
         futures.append(future)
-    await asyncio.gather(*futures)
+        counts.append(batch.record_count())
+    ends: dict[Partition, int] = {}
+    for written, count in zip(await asyncio.gather(*futures), counts, strict=True):
+        partition = Partition(written.topic, written.partition)
+        ends[partition] = max(ends.get(partition, 0), written.offset + count)
+    return ends
 
 
 def seen(future: asyncio.Future[Any]) -> None:

@@ -19,6 +19,7 @@ from riskstream import __version__
 from riskstream.core.errors import OperatorError, UnknownTopic
 from riskstream.core.ports import Broker, Scorer, Start
 from riskstream.core.records import Alert
+from riskstream.core.watch import WatchLimits
 from riskstream.kafka.client import KafkaBroker
 from riskstream.scoring.worker import Worker
 from riskstream.service import parts
@@ -26,6 +27,7 @@ from riskstream.service.ask import score_pairs
 from riskstream.service.board import Board
 from riskstream.service.health import Health
 from riskstream.service.http import HttpServer
+from riskstream.service.memory import Memory
 from riskstream.service.score import ScoreProcessor, ScoreTopics
 from riskstream.service.serving import follow_alerts
 from riskstream.service.stage import Stage
@@ -69,6 +71,7 @@ class Daemon:
         self._taster = taster or ChildTaster(partial(score_as_daemon, settings, scorer), telemetry=telemetry)
         self._worker: Worker | None = None
         self._loaded: Loaded | None = None
+        self._partitions = 0
         self._board = Board() if "serve" in self.stages else None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -120,7 +123,7 @@ class Daemon:
                     working.append(self._stage("score", broker, inputs.starts, processor))
                 if "watch" in self.stages:
                     starts = {self.settings.topics.signals: Start("earliest")}
-                    working.append(self._stage("watch", broker, starts, self._watch_processor(inputs)))
+                    working.append(self._stage("watch", broker, starts, self._watch_processor(broker, inputs)))
                 if self._board is not None:
                     alerts = self.settings.topics.alerts
                     following = follow_alerts(broker, alerts, self._board, telemetry=self.telemetry, health=self.health)
@@ -190,7 +193,10 @@ class Daemon:
                 fix = "create it with `riskstream topics create`, or correct the name"
                 raise UnknownTopic("topic", name, "is not on the broker", fix)
         if "watch" in self.stages:
-            parts.check_append_times(there, [self.settings.topics.signals])
+            topics = self.settings.topics
+            parts.check_append_times(there, [topics.signals])
+            parts.check_partitions(there, topics.signals, topics.state)
+            self._partitions = there[topics.signals].partitions
 
     def _score_processor(self, inputs: parts.Inputs, scorer: Scorer) -> ScoreProcessor:
         s = self.settings
@@ -206,13 +212,15 @@ class Daemon:
             taster=self._taster,
         )
 
-    def _watch_processor(self, inputs: parts.Inputs) -> WatchProcessor:
+    def _watch_processor(self, broker: Broker, inputs: parts.Inputs) -> WatchProcessor:
         s = self.settings
         return WatchProcessor(
             inputs.rules,
             inputs.watchlist,
             WatchTopics(s.topics.alerts, s.topics.dead_letters, s.dead_letters.bytes_max),
-            history_ms=s.watch.history_s * 1000,
+            Memory(broker.state(s.topics.state), s.topics.state, self._partitions, s.state.write_version),
+            limits=WatchLimits(events_max=s.state.documents_max, subjects_max=s.state.subjects_max),
+            config=f"{inputs.hashes['rules']} {inputs.hashes['watchlist']}",
             tick_lag_ms=s.watch.tick_lag_ms,
             telemetry=self.telemetry,
             on_alert=self._on_alert,

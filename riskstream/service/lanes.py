@@ -19,7 +19,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from riskstream.core import suspicion
-from riskstream.core.ports import Lane
+from riskstream.core.ports import Ends, Lane, Partitions
 from riskstream.core.progress import Progress
 from riskstream.core.records import Message, Output, Partition, Ticket
 
@@ -29,13 +29,13 @@ Phase = Literal["opening", "restoring", "ready", "draining", "closed"]
 class Done(msgspec.Struct, frozen=True):
     """What a record came to: what is to be written, and what to count once it is.
 
-    `since_ms` is the moment that end-to-end time counts from; None for the work of a tick. `metadata` is kept beside
-    the offset if this is the last result of its transaction. `facts` are the processor's own, for its counts.
+    `since_ms` is the moment that end-to-end time counts from; None for the work of a tick. `last` is written, after all
+    others, if this is the last result of its transaction. `facts` are the processor's own, for its counts.
     """
 
     outputs: tuple[Output, ...] = ()
     since_ms: int | None = None
-    metadata: str = ""
+    last: tuple[Output, ...] = ()
     facts: tuple[object, ...] = ()
 
 
@@ -44,7 +44,7 @@ Accept = Callable[[Sequence[tuple[Ticket, Message]], Finish], None]
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """What a lane stands on after reading its old records again."""
+    """What a lane stands on: `records` of the state log were read for it, none where it still had all in memory."""
 
     records: int
     subjects: int
@@ -54,14 +54,13 @@ class Restored(msgspec.Struct, frozen=True):
 class Processor(Protocol):
     """What a stage does with records."""
 
-    def opened(self, lane: Partition, metadata: str) -> int | None:
-        """A lane was assigned. How far back in time, in ms, its records are read again first; None: not at all."""
+    def assigned(self, lanes: Partitions) -> None:
+        """The group gave us these lanes, and no others: what is remembered of others may go."""
 
-    def restore(self, message: Message) -> None:
-        """A record from before the committed offset, in order; it makes no output."""
+    async def opened(self, lane: Partition) -> Restored | None:
+        """The lane's old owner is fenced: bring back what the lane knows. None where it keeps nothing.
 
-    def restored(self, lane: Partition) -> Restored | None:
-        """The next record is a new one; what reading again brought back, None where there was nothing to read."""
+        Raises LaneLost where the broker is silent, OperatorError where what was kept does not fit."""
 
     def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
         """Records of one lane, in order. Returns at once; each ticket is answered once through `finish`."""
@@ -69,8 +68,8 @@ class Processor(Protocol):
     def tick(self, lane: Partition, now_ms: int) -> Done | None:
         """The lane has read all there is at this time of the wall clock; None where nothing follows from it."""
 
-    def committed(self, lane: Partition, results: Sequence[Done]) -> None:
-        """These results are out, once and for all."""
+    def committed(self, lane: Partition, results: Sequence[Done], ends: Ends) -> None:
+        """These results are out, once and for all; `ends` is where each partition that was written to ends now."""
 
     def closed(self, lane: Partition) -> None:
         """The lane is gone; forget what belongs to it."""
@@ -91,6 +90,7 @@ class Commit(msgspec.Struct, frozen=True):
     records: int
     outputs: int
     seconds: float
+    ends: Ends
 
 
 class LaneRun:
@@ -185,12 +185,13 @@ class LaneRun:
         next_offset = offsets[-1] + 1 if offsets else self.next_offset
         results = tuple(done for _, done in taken)
         outputs = [output for done in results for output in done.outputs]
+        outputs += results[-1].last
         clock = asyncio.get_running_loop().time
         started = clock()
-        note, kept = self._note.passed(next_offset) if offsets else self._note, results[-1].metadata
-        await self._lane.commit(outputs, next_offset, suspicion.write(note, kept))
-        self.next_offset, self._note, self._kept = next_offset, note, kept
-        return Commit(results, len(offsets), len(outputs), clock() - started)
+        note = self._note.passed(next_offset) if offsets else self._note
+        ends = await self._lane.commit(outputs, next_offset, suspicion.write(note, self._kept))
+        self.next_offset, self._note = next_offset, note
+        return Commit(results, len(offsets), len(outputs), clock() - started, ends)
 
     async def _begin(self) -> None:
         """Commit that this process begins here, then let the held records go. A lane that drains drops them."""

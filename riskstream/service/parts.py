@@ -29,6 +29,13 @@ from riskstream.telemetry.events import ConfigKind
 DAY_MS = 86_400_000
 CASES_SUFFIX = ".test.toml"
 """Files beside the rules that test them."""
+STATE_CLEANING = {
+    "segment.bytes": str(64 * 2**20),
+    "min.cleanable.dirty.ratio": "0.1",
+    "max.compaction.lag.ms": "600000",
+}
+"""The log that a lane reads when it is assigned stays small: at most a tenth, and ten minutes, of what is out of date,
+besides the segment that is being written."""
 
 
 def read_text(setting: str, path: Path) -> str:
@@ -176,11 +183,13 @@ def topics_of(settings: Settings) -> list[TopicInfo]:
     appended = {**durable, "message.timestamp.type": "LogAppendTime"}
     signals = {**appended, "retention.ms": str(t.signals_retention_d * DAY_MS)}
     alerts = {**appended, "cleanup.policy": "compact"}
+    state = {**appended, "cleanup.policy": "compact", **STATE_CLEANING}
     reviews = {**appended, "retention.ms": str(t.reviews_retention_d * DAY_MS)}
     return [
         *(TopicInfo(feed.topic, feed.partitions, t.replication, appended) for feed in settings.feed),
         TopicInfo(t.signals, t.partitions, t.replication, signals),
         TopicInfo(t.alerts, t.partitions, t.replication, alerts),
+        TopicInfo(t.state, t.partitions, t.replication, state),
         TopicInfo(t.dead_letters, 1, t.replication, appended),
         TopicInfo(t.reviews, 1, t.replication, reviews),
         TopicInfo(t.labels, 1, t.replication, {**appended, "retention.ms": "-1"}),
@@ -201,13 +210,25 @@ def check_append_times(there: Mapping[str, TopicInfo], names: Iterable[str]) -> 
             raise OperatorError("topic", name, problem, f"set message.timestamp.type=LogAppendTime on {name}")
 
 
+def check_partitions(there: Mapping[str, TopicInfo], signals: str, state: str) -> None:
+    """Raise OperatorError where a lane of signals would look for its memory in a partition that is not there."""
+    mine, kept = there[signals].partitions, there[state].partitions
+    if mine != kept:
+        problem = f"it has {kept} partitions and {signals!r} has {mine}: an entity's memory is kept by the partition"
+        fix = (
+            f"name a new topic in topics.state, run `riskstream topics create` with topics.partitions = {mine}, and "
+            f"start without memory; or go back to a signals topic with {kept} partitions"
+        )
+        raise OperatorError("topics.state", state, problem, fix)
+
+
 def topics_used(settings: Settings, stages: Collection[str]) -> list[str]:
     """The names of the topics that these stages read or write."""
     t = settings.topics
     reviews = [t.reviews] if settings.reviews.enabled else []
     names = {
         "score": [*(feed.topic for feed in settings.feed), t.signals, t.dead_letters, *reviews],
-        "watch": [t.signals, t.alerts, t.dead_letters],
+        "watch": [t.signals, t.alerts, t.state, t.dead_letters],
         "serve": [t.alerts],
     }
     return list(dict.fromkeys(name for stage in stages for name in names[stage]))

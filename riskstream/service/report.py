@@ -38,7 +38,7 @@ class Report:
     def lost(self, run: LaneRun, error: Exception) -> None:
         """A lane's producer is gone; with it a transaction, unless it was only opening."""
         at = (self._stage, run.partition.topic, run.partition.partition)
-        if run.phase != "opening":
+        if run.phase not in ("opening", "restoring"):
             self._telemetry.emit(ev.TransactionLost(*at, "unknown", str(error)))
         self._telemetry.emit(ev.LaneFenced(*at, str(error)))
 

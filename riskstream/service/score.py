@@ -21,7 +21,7 @@ from riskstream.core import codec
 from riskstream.core.batching import BatchLimits
 from riskstream.core.deadletter import dead_letter
 from riskstream.core.errors import InternalError
-from riskstream.core.ports import Scorer
+from riskstream.core.ports import Ends, Partitions, Scorer
 from riskstream.core.records import (
     Batch,
     Document,
@@ -111,16 +111,11 @@ class ScoreProcessor:
         """Prepare with another model from now on; what is tokenised is scored and named by the one that did it."""
         self._preparer.scorer = scorer
 
-    def opened(self, lane: Partition, metadata: str) -> int | None:
-        """A lane of texts keeps nothing, so it has nothing to read again."""
-        return None
+    def assigned(self, lanes: Partitions) -> None:
+        """Nothing is remembered of lanes."""
 
-    def restore(self, message: Message) -> None:
-        """Never called: `opened` asks for nothing."""
-        raise InternalError(f"the score stage restores nothing, yet got {message.position}")
-
-    def restored(self, lane: Partition) -> Restored | None:
-        """Nothing was read again."""
+    async def opened(self, lane: Partition) -> Restored | None:
+        """A lane of texts keeps nothing."""
         return None
 
     def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
@@ -146,7 +141,7 @@ class ScoreProcessor:
         """Time changes nothing here."""
         return None
 
-    def committed(self, lane: Partition, results: Sequence[Done]) -> None:
+    def committed(self, lane: Partition, results: Sequence[Done], ends: Ends) -> None:
         """Count what became of the messages."""
         tell([fact for done in results for fact in done.facts if isinstance(fact, Fact)], self._telemetry)
 
@@ -257,17 +252,17 @@ class ScoreProcessor:
         asked = [] if self._reviews is None else reviews_of(document, signals, self._reviews, self._topics.reviews)
         whys, reviews = tuple(why for why, _ in asked), [output for _, output in asked]
         fact = Fact(prepared.feed, prepared.outcome, None, len(signals), late, prepared.entities_dropped, whys)
-        return Done((*(self._output(signal) for signal in signals), *reviews), since_ms, "", (fact,))
+        return Done((*(self._output(signal) for signal in signals), *reviews), since_ms, (), (fact,))
 
     def _unscored(self, prepared: Prepared) -> Done:
         if isinstance(prepared.document, Rejected):
             return self._dead(prepared, prepared.document)
-        return Done((), prepared.message.timestamp_ms, "", (Fact(prepared.feed, prepared.outcome),))
+        return Done((), prepared.message.timestamp_ms, (), (Fact(prepared.feed, prepared.outcome),))
 
     def _dead(self, prepared: Prepared, rejected: Rejected) -> Done:
         letter = dead_letter(prepared.message, rejected, self._topics.dead_letters, self._topics.dead_letter_bytes_max)
         fact = Fact(prepared.feed, "rejected", rejected.reason)
-        return Done((letter,), prepared.message.timestamp_ms, "", (fact,))
+        return Done((letter,), prepared.message.timestamp_ms, (), (fact,))
 
     def _output(self, signal: Signal) -> Output:
         return Output(self._topics.signals, signal.entity.id.encode(), codec.encode(signal))

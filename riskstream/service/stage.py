@@ -64,7 +64,6 @@ class Stage:
         self._commits: dict[Partition, asyncio.Task[None]] = {}
         self._epochs = count(1)
         self._opening = asyncio.Semaphore(limits.lanes_opening_max)
-        self._restore_to: dict[Partition, int] = {}
         self._revoked: set[Partition] = set()
         self._gone: dict[Partition, str] = {}
         self._unread: dict[Partition, int] = {}
@@ -135,14 +134,8 @@ class Stage:
                 continue
             for partition, messages in polled.items():
                 run = self._runs.get(partition)
-                if run is None or run.phase not in ("restoring", "ready"):
-                    continue
-                fresh = [m for m in messages if m.position.offset >= self._restore_to.get(partition, 0)]
-                for message in messages[: len(messages) - len(fresh)]:
-                    self._processor.restore(message)
-                if fresh:
-                    self._ready(run)
-                    run.take(fresh, self._processor.accept)
+                if run is not None and run.phase == "ready":
+                    run.take(messages, self._processor.accept)
             self._tick(source)
 
     def _tick(self, source: Source) -> None:
@@ -154,10 +147,9 @@ class Stage:
                 self._unread[partition] = lag
             behind = self._unread.get(partition, 0) + run.in_flight
             lags[partition.topic] += behind
-            if lag == 0 and partition not in self._gone and run.phase in ("restoring", "ready"):
-                self._ready(run)
-                if done := self._processor.tick(partition, self._now_ms()):
-                    run.add(done)
+            ready = run.phase == "ready" and partition not in self._gone
+            if ready and lag == 0 and (done := self._processor.tick(partition, self._now_ms())):
+                run.add(done)
         self._report.lag(lags)
 
     def _balance(self, source: Source) -> None:
@@ -166,7 +158,7 @@ class Stage:
         idle = {
             p
             for p, run in self._runs.items()
-            if run.phase in ("restoring", "ready") and run.in_flight <= self._limits.in_flight_max // 2
+            if run.phase == "ready" and run.in_flight <= self._limits.in_flight_max // 2
         }
         source.pause(frozenset(busy))
         source.resume(frozenset(idle - self._gone.keys()))
@@ -178,6 +170,7 @@ class Stage:
         next owner does."""
         if self._leaving:
             return
+        self._processor.assigned(partitions)
         for partition in sorted(partitions):
             self._commits[partition] = spawn(self._work(source, self._new_run(partition)))
         self._tell_health()
@@ -204,7 +197,7 @@ class Stage:
                     failures = 0
                     self._committed_since_join = True
                     self._report.committed(run.partition, commit)
-                    self._processor.committed(run.partition, commit.results)
+                    self._processor.committed(run.partition, commit.results, commit.ends)
                 return
             except LaneLost as error:
                 failures += 1
@@ -231,34 +224,30 @@ class Stage:
         return False
 
     async def _open(self, source: Source, run: LaneRun) -> bool:
-        """Fence, find the place, begin to read; False where the partition was taken back meanwhile."""
+        """Fence, find the place, bring back what the lane knows, begin to read; False where the partition was taken
+        back meanwhile."""
         partition = run.partition
-        offset, metadata = await run.open()
+        offset, _ = await run.open()
         begin = await source.start_offset(partition, self._starts[partition.topic]) if offset is None else offset
-        since_ms = self._processor.opened(partition, metadata)
-        first = begin if since_ms is None else min(begin, await source.offset_at(partition, since_ms))
         if run.phase != "opening":
             return False
-        run.next_offset = self._restore_to[partition] = begin
         span = self._limits.in_flight_max + self._limits.poll_records_max
         if self._suspect is not None and (until := run.suspected_until(begin, span)) is not None:
             self._suspect(partition, until)
         run.phase = "restoring"
-        source.seek(partition, first)
-        source.resume(frozenset({partition}))
-        if first == begin:
-            self._ready(run)
-        return True
-
-    def _ready(self, run: LaneRun) -> None:
+        self._report.changed(partition, "restoring")
+        restored = await self._processor.opened(partition)
         if run.phase != "restoring":
-            return
-        restored = self._processor.restored(run.partition)
+            return False
+        run.next_offset = begin
+        source.seek(partition, begin)
+        source.resume(frozenset({partition}))
+        run.phase = "ready"
         if restored is not None:
             self._report.restored(run.partition, restored)
-        run.phase = "ready"
         self._report.changed(run.partition, "ready")
         self._tell_health()
+        return True
 
     async def _on_revoked(self, partitions: Partitions) -> None:
         """Drain within the shared deadline, then let go."""

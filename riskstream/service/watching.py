@@ -1,13 +1,13 @@
 """The watch stage: signals in, alerts out. One engine per lane, since a lane sees all of its entities.
 
-    assigned ─► read the signals of the last `history_s` again, silently ─► new signals and idle ticks ─► alerts
+    assigned ─► read the lane's state ─► signals and idle ticks ─► alerts + state + offset, one transaction
+    revoked  ─► committed to the last ─► kept aside: a lane that comes back to its log as we left it reads nothing
 
 Rule 1. The engine is told the time: the append time of each signal, and the wall clock only while the lane has read
         all there is. So a backlog is judged by the times at which it arrived.
-Rule 2. The lane's clock is kept beside its committed offset, so that the next owner stands at the same moment.
-
-An honest doubt: what a lane knows is rebuilt from its signals, so an alert that has been open for longer than
-`history_s` is opened a second time by the next owner. State of its own will end that.
+Rule 2. What a signal changed in memory goes out with its offset, in the transaction of its alerts.
+Rule 3. A signal that the state has seen already is passed over: at or below its offset, and not younger than its clock.
+        An offset alone does not tell, since it begins anew in a topic that was created again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,21 @@ from riskstream.core import codec
 from riskstream.core.clock import parse_ms
 from riskstream.core.deadletter import dead_letter
 from riskstream.core.held import HeldReason
+from riskstream.core.ports import Ends, Partitions
 from riskstream.core.records import Alert, Message, Output, Partition, Rejected, Ticket, Watched
 from riskstream.core.rules import RuleSet
-from riskstream.core.watch import Watch
+from riskstream.core.watch import Watch, WatchLimits
 from riskstream.service.lanes import Done, Finish, Restored
+from riskstream.service.memory import Memory
 from riskstream.telemetry.emit import Telemetry
-from riskstream.telemetry.events import AlertPublished, AlertsHeld, AlertsOpen, DocumentsDecided, StateSize
-
-CLOCK = "clock="
+from riskstream.telemetry.events import (
+    AlertPublished,
+    AlertsHeld,
+    AlertsOpen,
+    DocumentsDecided,
+    StateEvicted,
+    StateSize,
+)
 
 
 class WatchTopics(msgspec.Struct, frozen=True):
@@ -41,14 +48,19 @@ class WatchTopics(msgspec.Struct, frozen=True):
 
 
 class _Lane:
-    """The engine of one lane, and where its last owner's clock stood."""
+    """The engine of one lane. `offset` and `clock_ms` are those of the state that it began with; `end` is where its log
+    ends, `ahead` how many of its results are not committed, `held` what was held back and is counted."""
 
-    __slots__ = ("clock_ms", "engine", "held", "records", "started")
+    __slots__ = ("ahead", "clock_ms", "end", "engine", "held", "offset")
 
-    def __init__(self, engine: Watch, clock_ms: int) -> None:
-        self.engine, self.clock_ms = engine, clock_ms
-        self.records, self.started = 0, time.monotonic()
+    def __init__(self, engine: Watch, offset: int, end: int) -> None:
+        self.engine, self.offset, self.end = engine, offset, end
+        self.clock_ms, self.ahead = engine.clock_ms, 0
         self.held: Counter[tuple[str, HeldReason]] = Counter()
+
+    def knows(self, message: Message) -> bool:
+        """Its state was written after this signal."""
+        return message.position.offset <= self.offset and message.timestamp_ms <= self.clock_ms
 
 
 class WatchProcessor:
@@ -59,103 +71,114 @@ class WatchProcessor:
         rules: RuleSet,
         watchlist: Mapping[str, Watched],
         topics: WatchTopics,
+        memory: Memory,
         *,
-        history_ms: int,
+        limits: WatchLimits,
+        config: str,
         tick_lag_ms: int,
         telemetry: Telemetry,
         on_alert: Callable[[Alert], None] | None = None,
     ) -> None:
-        self._rules, self._watchlist, self._topics = rules, watchlist, topics
-        self._history_ms, self._tick_lag_ms = history_ms, tick_lag_ms
-        self._telemetry, self._on_alert = telemetry, on_alert
+        self._rules, self._watchlist, self._config = rules, watchlist, config
+        self._topics, self._memory, self._limits = topics, memory, limits
+        self._tick_lag_ms, self._telemetry, self._on_alert = tick_lag_ms, telemetry, on_alert
         self._lanes: dict[Partition, _Lane] = {}
+        self._aside: dict[Partition, _Lane] = {}
 
-    def opened(self, lane: Partition, metadata: str) -> int | None:
-        """Begin with an empty engine; a lane that has run before reads its history again."""
-        clock_ms = int(metadata.removeprefix(CLOCK)) if metadata.startswith(CLOCK) else 0
-        self._lanes[lane] = _Lane(Watch(self._rules, self._watchlist), clock_ms)
-        return clock_ms - self._history_ms if clock_ms else None
+    def assigned(self, lanes: Partitions) -> None:
+        """What was kept aside of lanes that others have now goes."""
+        self._aside = {lane: kept for lane, kept in self._aside.items() if lane in lanes}
 
-    def restore(self, message: Message) -> None:
-        """A signal of the history: it changes the picture and publishes nothing."""
-        lane = self._lanes[_partition(message)]
-        signal = codec.read_signal(message)
-        if not isinstance(signal, Rejected):
-            lane.engine.on_signal(signal, message.timestamp_ms)
-        lane.records += 1
-
-    def restored(self, lane: Partition) -> Restored | None:
-        """Bring the clock to where the last owner's stood; its alerts up to then are out."""
-        state = self._lanes[lane]
-        if not state.records:
-            return None
-        state.engine.on_time(state.clock_ms)
-        state.held = state.engine.takers.held()
-        return Restored(state.records, state.engine.subjects, time.monotonic() - state.started)
+    async def opened(self, lane: Partition) -> Restored | None:
+        """Go on with the engine that was kept aside, or with one made from the state log."""
+        started = time.monotonic()
+        aside = self._aside.pop(lane, None)
+        loaded = await self._memory.load(lane, aside.end if aside else None)
+        if loaded is not None:
+            engine = Watch(self._rules, self._watchlist, limits=self._limits, keeps_state=True, config=self._config)
+            engine.restore(loaded.kept)
+            aside = _Lane(engine, loaded.kept.offset, loaded.end)
+        assert aside is not None
+        self._lanes[lane] = aside
+        self._tell_size(lane)
+        return Restored(loaded.count if loaded else 0, aside.engine.subjects, time.monotonic() - started)
 
     def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
         """Judge signals in order, at once."""
         for ticket, message in work:
-            engine = self._lanes[ticket.lane].engine
+            lane = self._lanes[ticket.lane]
+            lane.ahead += 1
+            if lane.knows(message):
+                finish(ticket, Done(since_ms=message.timestamp_ms))
+                continue
+            lane.offset = max(lane.offset, message.position.offset)
             signal = codec.read_signal(message)
             if isinstance(signal, Rejected):
                 letter = dead_letter(message, signal, self._topics.dead_letters, self._topics.dead_letter_bytes_max)
-                finish(ticket, Done((letter,), message.timestamp_ms, self._metadata(engine), (signal,)))
+                finish(ticket, self._done(ticket.lane, (letter,), message.timestamp_ms, (signal,)))
                 continue
-            step = engine.on_signal(signal, message.timestamp_ms)
+            step = lane.engine.on_signal(signal, message.timestamp_ms, msgspec.Raw(message.value or b""))
             outputs = tuple(self._output(alert) for alert in step.alerts)
-            since_ms = parse_ms(signal.received_at)
-            finish(ticket, Done(outputs, since_ms, self._metadata(engine), step.alerts))
+            finish(ticket, self._done(ticket.lane, outputs, parse_ms(signal.received_at), step.alerts))
 
     def tick(self, lane: Partition, now_ms: int) -> Done | None:
-        """The lane is idle: the wall clock, less the lag, moves it."""
-        engine = self._lanes[lane].engine
-        alerts = engine.on_time(now_ms - self._tick_lag_ms)
-        if not alerts:
+        """The lane is idle: the wall clock, less the lag, moves it. What it changes in memory alone goes out too."""
+        mine = self._lanes[lane]
+        alerts = mine.engine.on_time(now_ms - self._tick_lag_ms)
+        done = self._done(lane, tuple(self._output(alert) for alert in alerts), None, alerts)
+        if not done.outputs:
             return None
-        return Done(tuple(self._output(alert) for alert in alerts), None, self._metadata(engine), alerts)
+        mine.ahead += 1
+        return done
 
-    def committed(self, lane: Partition, results: Sequence[Done]) -> None:
+    def _done(
+        self, lane: Partition, outputs: tuple[Output, ...], since_ms: int | None, facts: Sequence[object]
+    ) -> Done:
+        mine = self._lanes[lane]
+        outputs += self._memory.outputs(lane, mine.engine.changes(), mine.offset)
+        last = self._memory.lane_output(lane, mine.engine.save(), mine.offset)
+        return Done(outputs, since_ms, (last,), tuple(facts))
+
+    def committed(self, lane: Partition, results: Sequence[Done], ends: Ends) -> None:
         """Tell of the alerts that are out, and of the lane's size."""
         alerts = [fact for done in results for fact in done.facts if isinstance(fact, Alert)]
         for alert in alerts:
             self._telemetry.emit(_published(alert))
             if self._on_alert is not None:
                 self._on_alert(alert)
-        state = self._lanes.get(lane)
         rejected = [fact for done in results for fact in done.facts if isinstance(fact, Rejected)]
         if rejected:
-            reasons = {reason: sum(r.reason == reason for r in rejected) for reason in {r.reason for r in rejected}}
+            reasons = Counter(fact.reason for fact in rejected)
             self._telemetry.emit(DocumentsDecided(lane.topic, {"rejected": len(rejected)}, reasons))
-        if state is not None:
-            held = state.engine.takers.held()
-            for (rule, why), count in (held - state.held).items():
-                self._telemetry.emit(AlertsHeld(rule, why, count))
-            state.held = held
-            self._telemetry.emit(StateSize(lane.topic, lane.partition, state.engine.subjects))
-            self._telemetry.emit(
-                AlertsOpen(
-                    lane.topic,
-                    lane.partition,
-                    Counter((alert.rule, alert.severity) for alert in state.engine.open_alerts()),
-                )
-            )
+        mine = self._lanes.get(lane)
+        if mine is not None:
+            mine.ahead -= len(results)
+            mine.end = ends.get(self._memory.partition_of(lane), mine.end)
+            self._tell_size(lane)
 
     def closed(self, lane: Partition) -> None:
-        """Drop the engine: the next owner builds its own."""
-        self._lanes.pop(lane, None)
+        """Keep the engine aside if all that it did is committed: the lane may come back in the same rebalance."""
+        mine = self._lanes.pop(lane, None)
+        if mine is not None and mine.ahead == 0:
+            self._aside[lane] = mine
         self._telemetry.emit(StateSize(lane.topic, lane.partition, 0))
         self._telemetry.emit(AlertsOpen(lane.topic, lane.partition, {}))
 
-    def _metadata(self, engine: Watch) -> str:
-        return f"{CLOCK}{engine.clock_ms}"
+    def _tell_size(self, lane: Partition) -> None:
+        mine = self._lanes[lane]
+        engine, held = mine.engine, mine.engine.takers.held()
+        for (rule, why), count in (held - mine.held).items():
+            self._telemetry.emit(AlertsHeld(rule, why, count))
+        mine.held = held
+        self._telemetry.emit(StateSize(lane.topic, lane.partition, engine.subjects))
+        opened = Counter((alert.rule, alert.severity) for alert in engine.open_alerts())
+        self._telemetry.emit(AlertsOpen(lane.topic, lane.partition, opened))
+        for reason, count in engine.ticks.evicted.items():
+            self._telemetry.emit(StateEvicted(reason, count))
+        engine.ticks.evicted.clear()
 
     def _output(self, alert: Alert) -> Output:
         return Output(self._topics.alerts, alert.alert_id.encode(), codec.encode(alert))
-
-
-def _partition(message: Message) -> Partition:
-    return Partition(message.position.topic, message.position.partition)
 
 
 def _published(alert: Alert) -> AlertPublished:

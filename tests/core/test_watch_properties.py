@@ -1,13 +1,14 @@
 """The engine of a lane, for any story: judged when due or at every tick, told the time often or seldom, fed twice."""
 
+from collections.abc import Iterator
+
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskstream.core.cell import Cell
-from riskstream.core.records import Alert
+from riskstream.core.records import Alert, Signal
 from riskstream.core.watch import Step, Watch
-from tests.core.signals import START_MS, WATCHLIST, engine, make_signal, rules
+from tests.core.signals import START_MS, engine, make_signal, rules
 
 EVERYTHING = """
 [[rule]]
@@ -145,11 +146,11 @@ zone = "UTC"
 """
 
 
-class EveryTick(Watch):
+def every_tick(text: str) -> Watch:
     """Judges every cell at every tick."""
-
-    def _due_ms(self, cell: Cell) -> int | None:
-        return self.clock_ms + 1
+    watch = engine(text)
+    watch.ticks.due_ms = lambda cell: watch.clock_ms + 1
+    return watch
 
 
 SIGNALS = st.lists(
@@ -166,16 +167,27 @@ SIGNALS = st.lists(
 )
 
 
-def replay(watch: Watch, story: list[tuple], *, pause_every: int = 0, copies: int = 0) -> list[Alert]:
-    now_ms, alerts = START_MS, []
+def signals_of(story: list[tuple]) -> Iterator[tuple[Signal, int]]:
+    """The signals of a story, each with its append time."""
+    now_ms = START_MS
     for number, (gap_ms, ago_ms, entity, document, text, source, score) in enumerate(story):
-        if pause_every and number % pause_every == 0:
-            alerts += watch.on_time(now_ms + gap_ms // 2)
         now_ms += gap_ms
         at_s = (now_ms - ago_ms - START_MS) / 1000
-        signal = make_signal(
-            document, at_s=at_s, entity=entity, text=text, source=source, risk_score=score, position=f"p{number}"
+        yield (
+            make_signal(
+                document, at_s=at_s, entity=entity, text=text, source=source, risk_score=score, position=f"p{number}"
+            ),
+            now_ms,
         )
+
+
+def replay(watch: Watch, story: list[tuple], *, pause_every: int = 0, copies: int = 0) -> list[Alert]:
+    before_ms = now_ms = START_MS
+    alerts: list[Alert] = []
+    for number, (signal, now_ms) in enumerate(signals_of(story)):
+        if pause_every and number % pause_every == 0:
+            alerts += watch.on_time((before_ms + now_ms) // 2)
+        before_ms = now_ms
         alerts += watch.on_signal(signal, now_ms).alerts
         for copy in range(copies):
             elsewhere = msgspec.structs.replace(signal, signal_id=f"copy {copy} of {signal.signal_id}")
@@ -186,7 +198,7 @@ def replay(watch: Watch, story: list[tuple], *, pause_every: int = 0, copies: in
 @settings(max_examples=200, deadline=None)
 @given(SIGNALS)
 def test_judging_when_due_equals_judging_at_every_tick(story: list[tuple]) -> None:
-    assert replay(engine(EVERYTHING), story) == replay(EveryTick(rules(EVERYTHING), WATCHLIST), story)
+    assert replay(engine(EVERYTHING), story) == replay(every_tick(EVERYTHING), story)
 
 
 @settings(max_examples=100, deadline=None)

@@ -13,6 +13,7 @@ import pytest
 
 from riskstream.core import codec
 from riskstream.core.errors import OperatorError
+from riskstream.core.ports import TopicInfo
 from riskstream.core.records import Encoded, Message, Prediction
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Http, Reviews
@@ -191,6 +192,14 @@ async def test_a_port_in_use_stops_the_start(tmp_path: Path) -> None:
 async def test_a_missing_topic_stops_the_start(tmp_path: Path) -> None:
     rig = Rig(tmp_path, feed=FEED)
     with pytest.raises(OperatorError, match=r"'wire': is not on the broker.*topics create"):
+        await rig.daemon.run(asyncio.Event())
+
+
+async def test_state_with_another_number_of_partitions_than_signals_stops_the_start(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, feed=FEED)
+    topics = [topic for topic in parts.topics_of(rig.settings) if topic.name != "riskstream.state"]
+    await rig.broker.create_topics([*topics, TopicInfo("riskstream.state", 5)])
+    with pytest.raises(OperatorError, match=r"it has 5 partitions and 'riskstream.signals' has 12.*topics create"):
         await rig.daemon.run(asyncio.Event())
 
 

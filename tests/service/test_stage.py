@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from riskstream.core.ports import Resume, Start, TopicInfo
+from riskstream.core.ports import Ends, Partitions, Resume, Start, TopicInfo
 from riskstream.core.records import Message, Output, Partition, Ticket
 from riskstream.kafka.memory import MemoryBroker, MemoryLane
 from riskstream.kafka.memory_group import MemorySource
@@ -23,28 +23,31 @@ LIMITS = Stages(commit_ms=1, rejoin_max_s=1)
 
 
 class Upper:
-    """Answers in upper case; can hold its answers back, and remembers what it was given again."""
+    """Answers in upper case; can hold its answers back and be slow to open, and keeps a diary of its lanes."""
 
-    def __init__(self, history_ms: int | None = None) -> None:
+    def __init__(self) -> None:
         self.held: list[tuple[Ticket, Done, Finish]] = []
         self.hold = False
-        self.again: list[str] = []
+        self.diary: list[str] = []
+        self.opens = asyncio.Event()
+        self.opens.set()
         self.ticks: list[int] = []
-        self._history_ms = history_ms
+        self.ends: dict[Partition, int] = {}
 
-    def opened(self, lane: Partition, metadata: str) -> int | None:
-        return self._history_ms if metadata else None
+    def assigned(self, lanes: Partitions) -> None:
+        self.diary.append(f"assigned {len(lanes)}")
 
-    def restore(self, message: Message) -> None:
-        self.again.append((message.value or b"").decode())
-
-    def restored(self, lane: Partition) -> Restored | None:
-        return Restored(len(self.again), 0, 0.0) if self.again else None
+    async def opened(self, lane: Partition) -> Restored | None:
+        self.diary.append("opening")
+        await self.opens.wait()
+        self.diary.append("opened")
+        return Restored(7, 2, 0.5)
 
     def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
         for ticket, message in work:
             value = (message.value or b"").upper()
-            done = Done((Output("out", b"k", value),), message.timestamp_ms, "kept")
+            self.diary.append(value.decode())
+            done = Done((Output("out", b"k", value),), message.timestamp_ms, (Output("last", b"k", value),))
             if self.hold:
                 self.held.append((ticket, done, finish))
             else:
@@ -59,8 +62,8 @@ class Upper:
         self.ticks.append(now_ms)
         return None
 
-    def committed(self, lane: Partition, results: Sequence[Done]) -> None:
-        pass
+    def committed(self, lane: Partition, results: Sequence[Done], ends: Ends) -> None:
+        self.ends = dict(ends)
 
     def closed(self, lane: Partition) -> None:
         self.held = [held for held in self.held if held[0].lane != lane]
@@ -68,7 +71,7 @@ class Upper:
 
 async def make_broker(partitions: int = 1) -> MemoryBroker:
     broker = MemoryBroker(now_ms=lambda: 1_000)
-    await broker.create_topics([TopicInfo("in", partitions), TopicInfo("out", 1)])
+    await broker.create_topics([TopicInfo("in", partitions), TopicInfo("out", 1), TopicInfo("last", 1)])
     return broker
 
 
@@ -107,8 +110,8 @@ async def send(broker: MemoryBroker, *texts: str) -> None:
     await publisher.send([Output("in", None, text.encode()) for text in texts])
 
 
-async def out(broker: MemoryBroker) -> list[str]:
-    return [(message.value or b"").decode() async for message in broker.reader("out").read()]
+async def out(broker: MemoryBroker, topic: str = "out") -> list[str]:
+    return [(message.value or b"").decode() async for message in broker.reader(topic).read()]
 
 
 async def settled(broker: MemoryBroker) -> None:
@@ -200,19 +203,47 @@ async def test_rebalances_lose_nothing_and_repeat_nothing(rebalances: int) -> No
     assert sorted(await out(broker)) == sorted(f"{r}-{i}" for r in range(rebalances) for i in range(20))
 
 
-async def test_a_lane_that_has_run_before_reads_its_history_again_and_writes_nothing_of_it() -> None:
-    broker = await make_broker()
-    async with running(broker, Upper()) as stage:
-        await joined(stage)
-        await send(broker, "a", "b")
+async def test_no_record_is_read_before_the_processor_has_opened_the_lane() -> None:
+    broker, processor, telemetry = await make_broker(), Upper(), Telemetry(Metrics())
+    await send(broker, "a", "b")
+    processor.opens.clear()
+    async with running(broker, processor, telemetry=telemetry) as stage:
+        await until(lambda: "opening" in processor.diary)
+        assert not stage.lanes_ready
+        restoring = {"stage": "score", "state": "restoring"}
+        assert telemetry.metrics.registry.get_sample_value("riskstream_lanes", restoring) == 1
+        processor.opens.set()
         await settled(broker)
-    after = Upper(history_ms=0)
-    async with running(broker, after) as stage:
+    assert processor.diary == ["assigned 1", "opening", "opened", "A", "B"]
+    assert telemetry.metrics.registry.get_sample_value("riskstream_restore_seconds_sum") == 0.5
+
+
+async def test_a_lane_that_is_taken_back_while_it_opens_reads_nothing() -> None:
+    broker, processor = await make_broker(), Upper()
+    await send(broker, "a")
+    processor.opens.clear()
+    async with running(broker, processor) as stage:
+        await until(lambda: "opening" in processor.diary)
+        await broker.rebalance("app.score")
+        await until(lambda: processor.diary.count("opening") == 2)
+        processor.opens.set()
         await joined(stage)
-        await send(broker, "c")
         await settled(broker)
-    assert after.again == ["a", "b"]
-    assert await out(broker) == ["A", "B", "C"]
+    assert await out(broker) == ["A"]
+
+
+async def test_what_comes_last_is_written_once_in_a_transaction_and_its_end_is_told() -> None:
+    broker, processor = await make_broker(), Upper()
+    processor.hold = True
+    async with running(broker, processor) as stage:
+        await joined(stage)
+        await send(broker, *"abc")
+        await until(lambda: len(processor.held) == 3)
+        processor.let_go()
+        await settled(broker)
+        await until(lambda: processor.ends)
+    assert (await out(broker), await out(broker, "last")) == (list("ABC"), ["C"])
+    assert processor.ends == {Partition("out", 0): 4, Partition("last", 0): 2}
 
 
 async def test_an_idle_lane_is_told_the_time() -> None:
@@ -256,7 +287,7 @@ class Reluctant(MemoryBroker):
 
 async def test_a_rebalance_while_a_stage_stops_does_not_hold_it_up() -> None:
     broker, processor = Reluctant(now_ms=lambda: 1_000), Upper()
-    await broker.create_topics([TopicInfo("in", 2), TopicInfo("out", 1)])
+    await broker.create_topics([TopicInfo("in", 2), TopicInfo("out", 1), TopicInfo("last", 1)])
     processor.hold = True
     stage, stop = make_stage(broker, processor), asyncio.Event()
     running_stage = asyncio.create_task(stage.run(stop))
@@ -275,7 +306,7 @@ async def test_a_rebalance_while_a_stage_stops_does_not_hold_it_up() -> None:
 @pytest.mark.parametrize("turns", [0, 20, 60, 120, 300])
 async def test_a_membership_that_is_given_up_while_another_joins_loses_nothing(turns: int) -> None:
     broker = Reluctant(now_ms=lambda: 1_000)
-    await broker.create_topics([TopicInfo("in", 2), TopicInfo("out", 1)])
+    await broker.create_topics([TopicInfo("in", 2), TopicInfo("out", 1), TopicInfo("last", 1)])
     async with running(broker, Upper()) as one:
         await joined(one)
         broker.refusals = 1

@@ -52,9 +52,9 @@ class Shape(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return max(self.measure.window_ms, self.clear.measure.window_ms)
 
     @property
-    def needs_ms(self) -> int:
-        """How much history it needs before it speaks."""
-        return 0
+    def needs_ms(self) -> int | None:
+        """How much history it needs before it speaks; None where it does not matter since when there is some."""
+        return None
 
     def gauge(self, warmth: Warmth, make: MakeWindow = Window) -> Gauge:
         """Running state for one subject."""

@@ -57,7 +57,7 @@ class New(Shape, frozen=True, tag="new"):
 
 class Seen(msgspec.Struct, frozen=True, tag="new"):
     """The kinds with the time of their last signal, the longest unseen first; what was new, as sequence number →
-    (time, kind), while it may be in a window; `upto` is the number of the event that changed this last."""
+    (time, kind), while it may be in a window. Events up to the number `upto` have taught all that they had to."""
 
     kinds: dict[str, int]
     firsts: dict[int, tuple[int, str]]
@@ -67,7 +67,7 @@ class Seen(msgspec.Struct, frozen=True, tag="new"):
 class NewGauge(Gauge):
     """Windows that only what is new gets into."""
 
-    __slots__ = ("_firsts", "_kind", "_kinds", "_upto")
+    __slots__ = ("_firsts", "_kind", "_kinds", "_latest_ms", "_newest", "_upto")
 
     shape: New
 
@@ -76,20 +76,22 @@ class NewGauge(Gauge):
         self._kind = OF[shape.of]
         self._kinds: dict[str, int] = {}
         self._firsts: dict[int, tuple[int, str]] = {}
-        self._upto = 0
+        self._upto = self._newest = self._latest_ms = 0
 
     def add(self, event: Event, now_ms: int) -> bool:
         """Learn the event's kind; take it into the windows if that is new. What comes again at a restore is known."""
+        self._newest, self._latest_ms = max(self._newest, event.sequence), max(self._latest_ms, event.event_ms)
         if event.sequence > self._upto:
             self._learn(event, now_ms)
         return event.sequence in self._firsts and super().add(event, now_ms)
 
     def remove(self, event_ms: int, sequence: int) -> bool:
         """Take an event out; what it alone taught is forgotten, so that its revision may be new again."""
-        _, kind = self._firsts.pop(sequence, (0, ""))
-        if self._kinds.get(kind) == event_ms:
-            del self._kinds[kind]
-        return super().remove(event_ms, sequence)
+        first = self._firsts.pop(sequence, None)
+        if first is not None and self._kinds.get(first[1]) == event_ms:
+            del self._kinds[first[1]]
+            self._upto = self._newest
+        return super().remove(event_ms, sequence) or first is not None
 
     def advance(self, now_ms: int) -> None:
         """Let the windows go on, and forget what was new then."""
@@ -100,13 +102,15 @@ class NewGauge(Gauge):
 
     @property
     def idle(self) -> bool:
-        """Nothing is in the windows, and every kind would be new again."""
+        """Nothing is in the windows, every kind would be new again, and no event is left that would teach one again."""
+        if self._latest_ms > self.now_ms - self.shape.horizon_ms:
+            return False
         unseen_ms = self.now_ms - self.shape.memory_ms - self.wide.measure.window_ms
         return self.empty and all(last_ms < unseen_ms for last_ms in self._kinds.values())
 
     def memory(self) -> Any:
         """The kinds that were seen."""
-        return Seen(dict(self._kinds), dict(self._firsts), self._upto) if self._kinds else None
+        return Seen(dict(self._kinds), dict(self._firsts), self._upto) if self._upto else None
 
     def recall(self, memory: Any) -> None:
         """Go on from the kinds that were seen."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
 from riskstream.core.errors import LaneLost, OperatorError, UnknownTopic
-from riskstream.core.ports import Broker, Resume, Start, TopicInfo
+from riskstream.core.ports import Broker, Resume, Start, StateRead, TopicInfo
 from riskstream.core.records import Output, Partition
 from riskstream.kafka.memory import MemoryBroker
 from tests.support.brokers import Member, fresh, member, new_topic, publish, read_all, values
@@ -497,6 +498,58 @@ async def test_follow_goes_on_with_what_comes(broker: Broker) -> None:
     await until(lambda: got == [b"0", b"1", b"2"])
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+# State
+
+
+async def test_a_state_log_gives_the_last_value_of_each_key_in_the_order_of_the_last_write(broker: Broker) -> None:
+    topic = await new_topic(broker, 2, **{"cleanup.policy": "compact"})
+    lane_of, group, name = Partition(await new_topic(broker), 0), fresh("group"), fresh("id")
+    log, lane = broker.state(topic), broker.lane(lane_of, group, name)
+    await lane.open()
+    assert await log.read(0) == StateRead({}, 0, 0)
+    first = await lane.commit([out(topic, b"1", b"a"), out(topic, b"1", b"b"), out(topic, b"1", b"c")], 1)
+    assert first == {Partition(topic, 0): 4}
+    assert await lane.commit([out(topic, None, b"b"), out(topic, b"2", b"a"), out(topic, b"1", b"d", 1)], 2) == {
+        Partition(topic, 0): 7,
+        Partition(topic, 1): 2,
+    }
+    await lane.close()
+    assert await committed(broker, lane_of, group, name) == Resume(2)
+    read = await log.read(0)
+    assert read == StateRead({b"c": b"1", b"a": b"2"}, 5, 7)
+    assert read is not None and list(read.records) == [b"c", b"a"]
+    assert await log.read(1) == StateRead({b"d": b"1"}, 1, 2)
+    assert await log.read(0, known_end=7) is None
+    assert await log.read(0, known_end=4) == read
+
+
+async def test_the_fenced_end_is_past_all_that_the_old_owner_committed_and_none_of_what_he_left_open(
+    broker: Broker,
+) -> None:
+    topic, feed = await new_topic(broker), await new_topic(broker)
+    group, name = fresh("group"), fresh("id")
+    old, new = (broker.lane(Partition(feed, 0), group, name) for _ in range(2))
+    await old.open()
+    for number in range(20):
+        await old.commit([out(topic, b"%d" % number, b"k%d" % i) for i in range(100)], number + 1)
+    left_open = asyncio.create_task(old.commit([out(topic, b"x", b"k%d" % i) for i in range(100)], 99))
+    await asyncio.sleep(0)
+    resume = await new.open()
+    read = await broker.state(topic).read(0)
+    with suppress(LaneLost):
+        await left_open
+    assert resume is not None and read is not None
+    last = b"x" if resume.offset == 99 else b"19"
+    assert set(read.records.values()) == {last}, "state and offset are of the same transaction"
+    assert len(read.records) == 100
+    await asyncio.gather(old.close(), new.close())
+
+
+async def test_a_state_log_of_an_unknown_topic_is_the_operators_to_mend(broker: Broker) -> None:
+    with pytest.raises(UnknownTopic, match="nowhere"):
+        await broker.state("nowhere").read(0)
 
 
 async def _keep_polling(one: Member, stop: asyncio.Event) -> None:
