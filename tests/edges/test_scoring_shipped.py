@@ -52,7 +52,8 @@ def test_the_weights_fit_their_limit(shipped: TorchScorer) -> None:
     assert shipped.name == f"finrisk@{shipped.manifest.version}"
     size = (ROOT / shipped.manifest.version / "model.safetensors").stat().st_size
     assert size <= WEIGHTS_BYTES_MAX
-    assert {"card.md", "config.json", "model.safetensors", "tokenizer.json"} == set(shipped.manifest.files)
+    wanted = {"card.md", "config.json", "golden.json", "model.safetensors", "tokenizer.json"}
+    assert wanted == set(shipped.manifest.files)
 
 
 def test_trouble_scores_above_the_threshold_and_calm_below(shipped: TorchScorer) -> None:
