@@ -33,12 +33,16 @@ class Thresholds(msgspec.Struct, frozen=True):
     """Where a probability becomes a yes, fixed on `valid`.
 
     `risk` has one per category, in the labels' order. `severity` has one per step: the level is the number of steps
-    k = 1, 2, 3 with P(level ≥ k) at or above its threshold.
+    k = 1, 2, 3 with P(level ≥ k) at or above its threshold. What they were chosen for: `recall` is that of material and
+    severe rows at the risk score's threshold, `risk_precision` what each category's threshold has, where it can; 0 is
+    not told.
     """
 
     risk_score: float
     risk: tuple[float, ...]
     severity: tuple[float, ...]
+    recall: float = 0.0
+    risk_precision: float = 0.0
 
 
 class Manifest(msgspec.Struct, frozen=True):

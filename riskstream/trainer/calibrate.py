@@ -60,6 +60,8 @@ def calibrate(
         ),
         risk=category_thresholds(risk, truth, config.risk_precision),
         severity=severity_steps(shares, levels),
+        recall=config.recall,
+        risk_precision=config.risk_precision,
     )
     return Calibration(temperatures, platt, thresholds)
 
