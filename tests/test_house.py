@@ -19,14 +19,30 @@ EDGES = frozenset({"kafka", "scoring", "registry", "telemetry"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "core": frozenset(),
     **dict.fromkeys(EDGES, frozenset({"core"})),
+    "report": frozenset({"core"}),
     "trainer": frozenset({"core", "scoring", "registry"}),
-    "service": frozenset({"core", *EDGES, "settings", "sections"}),
+    "service": frozenset({"core", *EDGES, "report", "settings", "sections"}),
     "sections": frozenset({"core"}),
     "settings": frozenset({"core", "sections"}),
-    "cli": frozenset({"cli_data", "cli_models", "core", *EDGES, "trainer", "service", "settings", "sections"}),
+    "cli": frozenset(
+        {
+            "cli_data",
+            "cli_feeds",
+            "cli_models",
+            "cli_support",
+            "core",
+            *EDGES,
+            "trainer",
+            "service",
+            "settings",
+            "sections",
+        }
+    ),
     "__init__": frozenset(),
     "cli_data": frozenset({"core", "trainer"}),
-    "cli_models": frozenset({"core", *EDGES, "trainer", "settings"}),
+    "cli_feeds": frozenset({"cli_support", "service"}),
+    "cli_models": frozenset({"cli_support", "core", *EDGES, "trainer", "settings"}),
+    "cli_support": frozenset({"core", "telemetry", "settings"}),
     "__main__": frozenset({"cli"}),
 }
 """Room → the other rooms that it may import; `riskstream` itself (the version) is open to all but core."""

@@ -130,6 +130,9 @@ class Reader(Protocol):
     def read(self, from_offsets: Mapping[int, int] | None = None) -> AsyncIterator[Message]:
         """From the beginning, or from the given offset per partition, up to the ends as they are at the call."""
 
+    async def offsets_at(self, at_ms: int) -> Mapping[int, int]:
+        """Per partition the first offset with a timestamp at or after `at_ms`; the end where there is none."""
+
     def follow(self) -> AsyncIterator[Message]:
         """From the beginning and on, without end."""
 

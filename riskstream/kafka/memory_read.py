@@ -55,6 +55,10 @@ class MemoryReader:
                     yield message
         await asyncio.sleep(0)
 
+    async def offsets_at(self, at_ms: int) -> Mapping[int, int]:
+        """Per partition the first offset with a timestamp at or after `at_ms`; the end where there is none."""
+        return {each.partition: self._broker.log(each).offset_at(at_ms) for each in self._partitions(None)}
+
     async def follow(self) -> AsyncIterator[Message]:
         """From the beginning and on, without end."""
         positions = dict.fromkeys(self._partitions(None), 0)

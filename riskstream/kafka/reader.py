@@ -59,6 +59,14 @@ class KafkaReader:
                 elif loop.time() - moved > STALL_S_MAX:
                     raise unreachable(self._config, f"topic {self._topic!r} gives nothing for {STALL_S_MAX:.0f} s")
 
+    async def offsets_at(self, at_ms: int) -> Mapping[int, int]:
+        """Per partition the first offset with a timestamp at or after `at_ms`; the end where there is none."""
+        async with self._consumer(None) as consumer:
+            partitions = list(consumer.assignment())
+            found = await consumer.offsets_for_times(dict.fromkeys(partitions, max(0, at_ms)))
+            ends = await consumer.end_offsets(partitions)
+            return {tp.partition: ends[tp] if there is None else there.offset for tp, there in found.items()}
+
     async def follow(self) -> AsyncIterator[Message]:
         """From the beginning and on, without end."""
         async with self._consumer(None) as consumer:

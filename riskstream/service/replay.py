@@ -86,7 +86,6 @@ def signals_of(
         predictions = _score(prepared, scorer, limits)
         for item, found in zip(prepared, predictions, strict=True):
             signals = _signals(item, found, scorer, tally)
-            tally.signals += len(signals)
             for signal in signals:
                 yield signal, item.message.timestamp_ms
 
@@ -151,6 +150,7 @@ def alerts_of(
 ) -> Iterator[Alert]:
     """The alerts that these signals make, in order. `keep` is given each signal's line."""
     for signal, appended_ms in signals:
+        tally.signals += 1
         if keep is not None:
             keep(save_line(signal, appended_ms))
         for alert in engine.on_signal(signal, appended_ms).alerts:

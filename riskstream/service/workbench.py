@@ -1,9 +1,15 @@
-"""`riskstream replay`: files around the pure replay."""
+"""`riskstream replay`: files around the pure replay, and what is made of it.
+
+files ─► signals ─┬─► the engine ─► alerts to stdout
+                  ├─► --save-signals, --report (what the page needs)
+                  ├─► --compare: a second engine with other rules
+                  └─► --sweep: an engine for each value; a line for each goes to stdout instead of alerts
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -13,15 +19,23 @@ import msgspec
 
 from riskstream.core.entities import Matcher
 from riskstream.core.errors import OperatorError
+from riskstream.core.records import Alert, Signal, Watched
+from riskstream.core.rules import RuleSet
 from riskstream.core.watch import Watch
 from riskstream.sections import Feed
-from riskstream.service import parts, replay
+from riskstream.service import parts, replay, rows
+from riskstream.service.findings import Findings, Sought
 from riskstream.service.pipeline import Preparer
 from riskstream.settings import Settings
 
+Signals = Iterator[tuple[Signal, int]]
+
 
 class ReplayJob(msgspec.Struct, frozen=True):
-    """What to replay: feed files, or a file of saved signals; rules and watchlist in place of the settings'."""
+    """What to replay: feed files, or a file of saved signals; rules and watchlist in place of the settings'.
+
+    `speed`: that many times the pace of the arrivals; None: as fast as it goes.
+    """
 
     feeds: tuple[Path, ...]
     rules: Path | None = None
@@ -29,6 +43,8 @@ class ReplayJob(msgspec.Struct, frozen=True):
     signals: Path | None = None
     save_signals: Path | None = None
     feed_name: str | None = None
+    speed: float | None = None
+    sought: Sought = Sought()
 
 
 def replay_files(settings: Settings, job: ReplayJob, out: BinaryIO) -> None:
@@ -41,30 +57,62 @@ def replay_files(settings: Settings, job: ReplayJob, out: BinaryIO) -> None:
         if job.watchlist
         else parts.load_watchlist(settings.watch.watchlist)
     )
-    rules = parts.load_rules(job.rules, "--rules") if job.rules else parts.load_rules(settings.watch.rules)
-    engine = Watch(rules, watchlist)
-    tally = replay.Tally()
+    named_by, path = ("--rules", job.rules) if job.rules else ("watch.rules", settings.watch.rules)
+    rules = parts.load_rules(path, named_by)
+    engine, tally = Watch(rules, watchlist), replay.Tally()
+    findings = Findings(job.sought, path, watchlist)
     with ExitStack() as files:
         keep = files.enter_context(_saved(job.save_signals)).write if job.save_signals else None
-        if job.signals is not None:
-            signals = replay.saved_signals(_lines((job.signals,)), str(job.signals))
-        else:
-            scorer = parts.load_scorer(settings.models)
-            parts.check_rules_fit(rules, scorer)
-            feed = _feed(settings, job.feed_name)
-            decoder = parts.decoder_of(feed)
-            entities_max = settings.watch.entities_per_document_max
-            preparer = Preparer({feed.topic: decoder}, Matcher(tuple(watchlist.values())), scorer, entities_max)
-            source = replay.messages(_lines(job.feeds), decoder)
-            signals = replay.signals_of(source, preparer, scorer, parts.batch_limits(settings.batching), tally)
-        for line in replay.alert_lines(replay.alerts_of(signals, engine, tally, keep)):
+        page = files.enter_context(_saved(job.sought.report, "--report")) if job.sought.report else None
+        signals = _signals(settings, job, rules, watchlist, tally)
+        signals = findings.seen(paced(signals, job.speed) if job.speed else signals)
+        alerts = findings.told(replay.alerts_of(signals, engine, tally, keep))
+        for line in _lines_out(alerts, findings):
             out.write(line)
+        if page is not None:
+            page.write(findings.page(engine.takers.held()).encode())
     out.flush()
     click.echo(f"replay: {tally.line()}", err=True)
+    for told in findings.lines():
+        click.echo(f"replay: {told}", err=True)
+
+
+def paced(signals: Signals, speed: float) -> Signals:
+    """The signals, each no earlier than its arrival at so many times the pace."""
+    begun, first_ms = time.monotonic(), None
+    for signal, appended_ms in signals:
+        first_ms = appended_ms if first_ms is None else first_ms
+        ahead_s = (appended_ms - first_ms) / 1000 / speed - (time.monotonic() - begun)
+        if ahead_s > 0:
+            time.sleep(ahead_s)
+        yield signal, appended_ms
+
+
+def _lines_out(alerts: Iterable[Alert], findings: Findings) -> Iterator[bytes]:
+    """The alerts as they come; where a limit is swept, the points at the end instead."""
+    for line in replay.alert_lines(alerts):
+        if not findings.swept:
+            yield line
+    yield from (msgspec.json.encode(point) + b"\n" for point in findings.points())
+
+
+def _signals(
+    settings: Settings, job: ReplayJob, rules: RuleSet, watchlist: Mapping[str, Watched], tally: replay.Tally
+) -> Signals:
+    if job.signals is not None:
+        return replay.saved_signals(rows.lines((job.signals,)), str(job.signals))
+    scorer = parts.load_scorer(settings.models)
+    parts.check_rules_fit(rules, scorer)
+    feed = _feed(settings, job.feed_name)
+    decoder = parts.decoder_of(feed)
+    entities_max = settings.watch.entities_per_document_max
+    preparer = Preparer({feed.topic: decoder}, Matcher(tuple(watchlist.values())), scorer, entities_max)
+    source = replay.messages(rows.lines(job.feeds), decoder)
+    return replay.signals_of(source, preparer, scorer, parts.batch_limits(settings.batching), tally)
 
 
 @contextmanager
-def _saved(path: Path) -> Iterator[BinaryIO]:
+def _saved(path: Path, option: str = "--save-signals") -> Iterator[BinaryIO]:
     """A file that takes its name only when it is whole: what was there before stays until then."""
     part = path.with_name(path.name + ".part")
     try:
@@ -73,7 +121,7 @@ def _saved(path: Path) -> Iterator[BinaryIO]:
         part.replace(path)
     except OSError as error:
         fix = "give the path of a file in a directory that can be written to"
-        raise OperatorError("--save-signals", str(path), f"cannot be written: {error.strerror}", fix) from None
+        raise OperatorError(option, str(path), f"cannot be written: {error.strerror}", fix) from None
 
 
 def _feed(settings: Settings, name: str | None) -> Feed:
@@ -84,22 +132,3 @@ def _feed(settings: Settings, name: str | None) -> Feed:
         names = ", ".join(feed.name for feed in settings.feed) or "none"
         raise OperatorError("--feed", name, "is not configured", f"choose one of: {names}")
     return found
-
-
-def _lines(paths: Sequence[Path]) -> Iterator[bytes]:
-    """The lines of files, one after the other; a bar on a terminal shows how far it is."""
-    for path in paths:
-        try:
-            file = path.open("rb")
-        except OSError as error:
-            fix = "give the path of a JSONL file"
-            raise OperatorError("file", str(path), f"cannot be read: {error.strerror}", fix) from None
-        with (
-            file,
-            click.progressbar(
-                length=path.stat().st_size, label=path.name, file=sys.stderr, hidden=not sys.stderr.isatty()
-            ) as bar,
-        ):
-            for line in file:
-                bar.update(len(line))
-                yield line

@@ -2,64 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from riskstream.cli import main
+from tests.service.conftest import ROOT, Call
 
-ROOT = Path(__file__).parent.parent.parent
 WATCHLIST = "config/watchlists/three-days.csv"
 FEED = ROOT / "riskstream" / "packaged" / "three-days.jsonl"
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: bytes
-    told: str
-
-
-Call = Callable[..., Done]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
-    """Run a command as `main` does, in this process: the model's libraries are imported once."""
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("RISKSTREAM_MODELS__NAME", "models/tiny/1")
-
-    def run(*arguments: str | Path, stdin: bytes = b"") -> Done:
-        monkeypatch.setattr(sys, "argv", ["riskstream", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        capfdbinary.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-        sys.stdout.flush()
-        out, told = capfdbinary.readouterr()
-        return Done(int(end.value.code or 0), out, told.decode())
-
-    return run
-
-
-@pytest.fixture
-def good(call: Call) -> Call:
-    """Run a command that ends well."""
-
-    def run(*arguments: str | Path, stdin: bytes = b"") -> Done:
-        done = call(*arguments, stdin=stdin)
-        assert done.code == 0, done.told
-        return done
-
-    return run
 
 
 def test_a_replay_gives_the_same_bytes_from_run_to_run_and_from_its_saved_signals(good: Call, tmp_path: Path) -> None:

@@ -576,3 +576,13 @@ def _owned_twice(diary: list[tuple[str, str, frozenset[Partition]]]) -> set[Part
 
 async def _nothing(_: frozenset[Partition]) -> None:
     pass
+
+
+async def test_offsets_are_found_by_time_in_every_partition(broker: Broker) -> None:
+    topic = await new_topic(broker, 2)
+    await publish(broker, *(out(topic, value, partition=at) for at, value in ((0, b"a"), (0, b"b"), (1, b"c"))))
+    reader = broker.reader(topic)
+    first, second, third = [message async for message in reader.read()]
+    later = max(message.timestamp_ms for message in (first, second, third)) + 1
+    assert await reader.offsets_at(0) == {0: 0, 1: 0}
+    assert await reader.offsets_at(later) == {0: 2, 1: 1}

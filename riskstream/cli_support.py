@@ -1,0 +1,39 @@
+"""What all commands share: the settings file, the event loop, where data goes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import uvloop
+
+from riskstream.core.errors import OperatorError
+from riskstream.settings import Settings, load
+
+CONFIG = click.option("--config", "config", type=click.Path(path_type=Path), help="The settings file.")
+
+
+def run_async(work: Coroutine[Any, Any, int | None]) -> int:
+    """Run a coroutine on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work) or 0
+
+
+def stdout() -> BinaryIO:
+    """Where data goes. Raises OperatorError where it is closed."""
+    if sys.stdout is None:
+        raise OperatorError("stdout", None, "is closed", "let it go to a file or a pipe")
+    return sys.stdout.buffer
+
+
+def read_settings(config: Path | None) -> Settings:
+    """The settings, with the log set up as they say."""
+    from riskstream.telemetry.logs import configure_logging
+
+    settings = load(config)
+    configure_logging(settings.log.level, {"auto": None, "json": True, "console": False}[settings.log.format])
+    return settings
