@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from typing import Any
 
 import pytest
@@ -42,6 +43,14 @@ def test_the_images_differ_in_their_pinned_packages_alone() -> None:
     ]
     users = re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE)
     assert users == ["10001:10001"]
+
+
+@pytest.mark.parametrize("file", ["run", "cuda", "dev"])
+def test_every_dependency_is_pinned_in_every_file(file: str) -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    pinned = re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / f"{file}.txt").read_text(), re.MULTILINE)
+    assert len(wanted) >= 10
+    assert {re.split(r"[\[><=!~ ]", name)[0] for name in wanted} <= set(pinned), "run `make pin`"
 
 
 def test_compose_names_settings_files_and_stages_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
