@@ -126,14 +126,19 @@ def demo(seconds: float, port: int, as_json: bool | None) -> int:
 
 @cli.command()
 @click.option("--model", help="A version's directory, name@version or name@alias; instead of models.name.")
+@click.option("--explain", is_flag=True, help="Say which words moved the risk score, as `spans`.")
+@click.option("--passages", is_flag=True, help="List the risky passages of a long text, in order.")
 @CONFIG
-def score(model: str | None, config: Path | None) -> int:
+def score(model: str | None, explain: bool, passages: bool, config: Path | None) -> int:
     """Score JSON lines from stdin to stdout: `text`, optional `entity` and `id` in, one line out for each."""
     from riskstream.service.ask import score_lines
+    from riskstream.service.question import Wishes
 
     if sys.stdin is None:
         raise OperatorError("stdin", None, "is closed", "pipe JSON lines into it")
-    score_lines(read_settings(config), model, sys.stdin.buffer, stdout())
+    settings = read_settings(config)
+    wishes = Wishes(explain, passages, settings.scoring.explain_risk_score_min)
+    score_lines(settings, model, sys.stdin.buffer, stdout(), wishes)
     return 0
 
 

@@ -27,6 +27,7 @@ from riskstream.sections import (
     Log,
     Models,
     Reviews,
+    Scoring,
     Stages,
     State,
     Topics,
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     feed: tuple[Feed, ...] = ()
     models: Models = Models()
     batching: Batching = Batching()
+    scoring: Scoring = Scoring()
     stages: Stages = Stages()
     watch: Watch = Watch()
     state: State = State()

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import msgspec
 
+from riskstream.core.attribution import Shown
 from riskstream.core.clock import format_ms
 from riskstream.core.errors import InternalError
 from riskstream.core.records import (
@@ -83,8 +84,17 @@ class Scored(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-def signal(document: Document, telling: Telling, mention: Mention, prediction: Prediction, scored: Scored) -> Signal:
-    """The signal of one scored pair. `revision` is False: only the watch stage can tell."""
+def signal(
+    document: Document,
+    telling: Telling,
+    mention: Mention,
+    prediction: Prediction,
+    scored: Scored,
+    shown: Shown | None = None,
+) -> Signal:
+    """The signal of one scored pair, with the document's own snippet unless something else is `shown`. `revision` is
+    False: only the watch stage can tell."""
+    shown = shown or Shown(document.snippet)
     heads = (prediction.sentiment, prediction.severity, prediction.risk, prediction.topic, (prediction.risk_score,))
     if not all(math.isfinite(sum(head)) for head in heads):
         raise InternalError(f"a prediction of {scored.model} for {document.position} is not finite: {prediction}")
@@ -103,7 +113,7 @@ def signal(document: Document, telling: Telling, mention: Mention, prediction: P
         kind=document.kind,
         lang=document.lang,
         title=document.title,
-        snippet=document.snippet,
+        snippet=shown.text,
         url=document.url,
         sentiment=named.sentiment,
         severity=named.severity,
@@ -117,6 +127,8 @@ def signal(document: Document, telling: Telling, mention: Mention, prediction: P
         weight=telling.weight,
         stance=telling.stance,
         sketch=telling.sketch,
+        spans=shown.spans,
+        passage=shown.passage,
     )
 
 

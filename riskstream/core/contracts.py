@@ -33,8 +33,22 @@ class Mention(msgspec.Struct, frozen=True):
     relevance: float
 
 
+class Passage(msgspec.Struct, frozen=True):
+    """The part of a long text that speaks: code points `start` to `end` of the feed's own `text`, the worst of so many
+    windows; `left_out` would have been read, too, but for `scoring.windows_max`."""
+
+    start: int
+    end: int
+    windows: int
+    left_out: int = 0
+
+
 class Signal(msgspec.Struct, frozen=True):
-    """What one document says about one entity; published to `riskstream.signals`, key = entity id."""
+    """What one document says about one entity; published to `riskstream.signals`, key = entity id.
+
+    `spans` are (start, end, weight) in code points of `snippet`: the words that moved `risk_score`, and by how much its
+    log-odds would fall without them. `passage` is None where the text was read whole.
+    """
 
     signal_id: str
     document_id: str
@@ -63,6 +77,8 @@ class Signal(msgspec.Struct, frozen=True):
     weight: float = 1.0
     stance: Stance = "report"
     sketch: str = ""
+    spans: tuple[tuple[int, int, float], ...] = ()
+    passage: Passage | None = None
     schema: int = SCHEMA
 
 

@@ -41,10 +41,12 @@ _SENTENCE_END = re.compile(r"[!?。\n]|\.(?=\s|$)")
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The mentions of a text, most relevant first; `dropped` counts those beyond the limit."""
+    """The mentions of a text, most relevant first; `dropped` counts those beyond the limit. `places` are where each is
+    named, in order; none for one that a hint names, since the whole document is about it."""
 
     mentions: tuple[Mention, ...] = ()
     dropped: int = 0
+    places: tuple[tuple[int, ...], ...] = ()
 
 
 class _Spelling(msgspec.Struct, frozen=True):
@@ -79,22 +81,22 @@ class Matcher:
         if not hits and not hints:
             return Found()
         places: dict[int, tuple[int, int]] = {}
-        counts: dict[int, int] = {}
+        starts: dict[int, list[int]] = {}
         for start, end, owners in hits:
             for index in owners:
                 places.setdefault(index, (start, end))
-                counts[index] = counts.get(index, 0) + 1
+                starts.setdefault(index, []).append(start)
         head = _head_end(text) if hits else 0
-        total = sum(counts.values())
-        scored = {index: _relevance(places[index][0], head, count, total) for index, count in counts.items()}
+        total = sum(map(len, starts.values()))
+        scored = {index: _relevance(places[index][0], head, len(some), total) for index, some in starts.items()}
         for index in self._hinted(hints):
+            starts[index] = []
             scored[index] = max(HINT_RELEVANCE, scored.get(index, 0.0))
         nowhere = (len(text), len(text))
         order = sorted(scored, key=lambda index: (-scored[index], places.get(index, nowhere)[0], index))
-        mentions = tuple(
-            self._mention(index, text, places.get(index), scored[index]) for index in order[: max(0, mentions_max)]
-        )
-        return Found(mentions, len(order) - len(mentions))
+        kept = order[: max(0, mentions_max)]
+        mentions = tuple(self._mention(index, text, places.get(index), scored[index]) for index in kept)
+        return Found(mentions, len(order) - len(kept), tuple(tuple(starts[index]) for index in kept))
 
     def _mention(self, index: int, text: str, place: tuple[int, int] | None, relevance: float) -> Mention:
         one = self.watched[index]

@@ -28,6 +28,7 @@ def evidence_of(events: Sequence[Event]) -> tuple[Evidence, ...]:
             url=signal.url,
             published_at=signal.published_at,
             risk_score=signal.risk_score,
+            spans=tuple(span for span in signal.spans if span[1] <= TEXT_MAX),
         )
         for signal in (event.signal for event in events[:EVIDENCE_MAX])
     )

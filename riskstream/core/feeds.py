@@ -32,6 +32,7 @@ from riskstream.core.clock import EARLIEST_MS, LATEST_MS, parse_ms
 from riskstream.core.errors import OperatorError
 from riskstream.core.paths import ABSENT, compile_path, follow
 from riskstream.core.records import Document, Message, Reason, Rejected
+from riskstream.core.text import Origin
 
 FIELDS = ("id", "text", "source", "published_at", "title", "author", "kind", "lang", "url", "entities")
 KINDS = ("news", "social", "filing", "customer")
@@ -113,6 +114,10 @@ class Decoder:
         except _Refusal as refusal:
             return Rejected(message.position, refusal.reason, refusal.detail[:DETAIL_CHARS_MAX])
 
+    def origin(self, message: Message, text: str) -> Origin:
+        """The way back to the feed's own text from that of the document which this message was decoded to."""
+        return texts.origin(self._string(self._object(message.value), "text"), text)
+
     def _object(self, value: bytes | None) -> dict[str, Any]:
         if value is None:
             raise _Refusal(Reason.NULL_VALUE, "the message has no value")
@@ -142,6 +147,7 @@ class Decoder:
             feed=self.spec.name,
             document_id=document_id,
             text=whole,
+            body_at=len(whole) - len(plain.strip()),
             title=texts.snippet(texts.unescape(title), TITLE_CHARS_MAX),
             snippet=texts.snippet(plain),
             source=source,

@@ -19,6 +19,8 @@ from typing import Protocol
 
 import msgspec
 
+from riskstream.core.attribution import Reading, Spans
+from riskstream.core.passages import Span
 from riskstream.core.records import Encoded, Labels, Message, Output, Partition, Prediction
 
 Partitions = frozenset[Partition]
@@ -185,10 +187,25 @@ class Scorer(Protocol):
     """Names the calibration: the same weights with other temperatures are another one."""
     backend: str
     """What it runs on, for a person: `torch cpu float32`."""
+    tokens_max: int
+    """The longest row that it reads, its frame and the entity included."""
+    per_log: float
+    """How much the worst of n windows is lowered, for each unit of ln n (`core/passages.py`)."""
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, ...]]:
         """Token ids of (entity, text) pairs, truncated to the model's limit; an empty entity means the text alone.
         Runs on any thread, never on the event loop."""
 
+    def pieces(self, text: str) -> list[Span]:
+        """The place of each token of a text by itself, in order. Runs on any thread, never on the event loop."""
+
     def score(self, batch: Sequence[Encoded]) -> list[Prediction]:
         """Calibrated probabilities, one per item, in order. Runs on the model's own thread."""
+
+
+class Explainer(Protocol):
+    """Says which words moved a model's risk score."""
+
+    def explain(self, readings: Sequence[Reading]) -> list[Spans]:
+        """The spans of each text that moved its score, in order (`core/attribution.py`). The work per reading is
+        bounded. Runs on the model's own thread."""

@@ -40,6 +40,9 @@ from riskstream.core.contracts import (
     Mention as Mention,
 )
 from riskstream.core.contracts import (
+    Passage as Passage,
+)
+from riskstream.core.contracts import (
     Severity as Severity,
 )
 from riskstream.core.contracts import (
@@ -116,7 +119,8 @@ class Rejected(msgspec.Struct, frozen=True):
 class Document(msgspec.Struct, frozen=True):
     """One text of a feed, checked.
 
-    `text` is what the model reads and entities are matched in: title, newline, body, unescaped and NFKC.
+    `text` is what the model reads and entities are matched in: title, newline, body, unescaped and NFKC. The body
+    begins at `body_at`.
     `event_ms` is `published_ms`, or the arrival where `clamped`. `fingerprint` names the text: 16 hex digits.
     """
 
@@ -138,6 +142,7 @@ class Document(msgspec.Struct, frozen=True):
     late: bool
     clamped: bool
     fingerprint: str
+    body_at: int = 0
 
 
 class Watched(msgspec.Struct, frozen=True):

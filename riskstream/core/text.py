@@ -66,6 +66,26 @@ class Normalised(msgspec.Struct, frozen=True):
         return self.offsets[start][0], self.offsets[end - 1][1]
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Where a part of a document's text stands in the feed's own text. The body begins at `at` of the document, and
+    `lead` characters of the normalised body were stripped before it."""
+
+    body: Normalised
+    at: int = 0
+    lead: int = 0
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The span of the feed's text that made this part of the document's text; the title makes nothing."""
+        return self.body.span(max(0, start - self.at) + self.lead, max(0, end - self.at) + self.lead)
+
+
+def origin(body: str, document: str) -> Origin:
+    """The way back from a document's text, made by `compose`, to the body as the feed gave it."""
+    made = normalise(body)
+    stripped = made.text.strip()
+    return Origin(made, len(document) - len(stripped), len(made.text) - len(made.text.lstrip()))
+
+
 def unescape(text: str) -> str:
     """`html.unescape`, but a number of thousands of digits, at which that raises, is no character like smaller ones."""
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from riskstream.core.passages import Span
 from riskstream.core.records import Encoded, Labels, Prediction
 
 LABELS = Labels(
@@ -29,11 +30,16 @@ class ConstantScorer:
         self.labels = labels
         self.calibration = "none"
         self.backend = "none"
-        self._tokens_max = tokens_max
+        self.tokens_max = tokens_max
+        self.per_log = 0.0
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, ...]]:
         """Code points of the entity, a separator, and those of the text."""
-        return [((*map(ord, entity), SEPARATOR, *map(ord, text)))[: self._tokens_max] for entity, text in pairs]
+        return [((*map(ord, entity), SEPARATOR, *map(ord, text)))[: self.tokens_max] for entity, text in pairs]
+
+    def pieces(self, text: str) -> list[Span]:
+        """Each character."""
+        return [(place, place + 1) for place in range(len(text))]
 
     def score(self, batch: Sequence[Encoded]) -> list[Prediction]:
         """One prediction per item, in order."""

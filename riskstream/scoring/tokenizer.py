@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from riskstream.core.errors import OperatorError
+from riskstream.core.passages import Span
 
 ENTITY_SHARE_MAX = 4
 """An entity may take at most this part (one quarter) of the limit, so that there is always text left to read."""
@@ -49,16 +50,30 @@ class PairTokenizer:
         rows: list[tuple[int, ...]] = []
         for (entity, text), found in zip(pairs, encoded, strict=True):
             ids = found.ids
-            rows.append(tuple(ids) if len(ids) <= self._tokens_max else self._cut(entity, text))
+            rows.append(tuple(ids if len(ids) <= self._tokens_max else self._shortened(entity, text).ids))
         return rows
 
-    def _cut(self, entity: str, text: str) -> tuple[int, ...]:
+    def pieces(self, text: str) -> list[Span]:
+        """The place in the text of each of its tokens, in order; without a frame, and not cut."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).offsets)
+
+    def places(self, entity: str, text: str) -> list[Span | None]:
+        """For each token of `encode`'s row of this pair its place in the text; None for the frame and the entity."""
+        found = self._tokenizer.encode(entity, text) if entity else self._tokenizer.encode(text)
+        if len(found.ids) > self._tokens_max:
+            found = self._shortened(entity, text)
+        of_text = 1 if entity else 0
+        return [
+            place if part == of_text else None for place, part in zip(found.offsets, found.sequence_ids, strict=True)
+        ]
+
+    def _shortened(self, entity: str, text: str) -> Encoding:
         """A pair that is too long, with its text (and an absurdly long entity) shortened."""
         tail = self._tokenizer.encode(text, add_special_tokens=False)
         if not entity:
             tail.truncate(self._tokens_max - self._frame_alone)
-            return tuple(self._tokenizer.post_process(tail).ids)
+            return self._tokenizer.post_process(tail)
         head = self._tokenizer.encode(entity, add_special_tokens=False)
         head.truncate(self._entity_max)
         tail.truncate(max(1, self._tokens_max - self._frame_pair - len(head.ids)))
-        return tuple(self._tokenizer.post_process(head, tail).ids)
+        return self._tokenizer.post_process(head, tail)

@@ -23,8 +23,11 @@ from safetensors.torch import load_file
 from transformers import AutoConfig
 
 from riskstream.core.errors import OperatorError
+from riskstream.core.passages import Span
 from riskstream.core.records import Encoded, Labels, Prediction
 from riskstream.scoring.calibration import Array, predictions
+from riskstream.scoring.explain import ExplainLimits, LeaveOut
+from riskstream.scoring.explain_torch import IntegratedGradients
 from riskstream.scoring.heads import Pooling, RiskNet, pad
 from riskstream.scoring.manifest import CONFIG, RESTORE, TOKENIZER, WEIGHTS, Manifest, read_manifest, verify
 from riskstream.scoring.tokenizer import PairTokenizer
@@ -44,6 +47,7 @@ class TorchScorer:
         self.labels: Labels = manifest.labels
         self.calibration = manifest.calibration
         self.backend = f"torch {device.type} {dtype}"
+        self.tokens_max, self.per_log = manifest.tokens_max, manifest.per_log
         self.manifest = manifest
         self.device = device
         self.net, self._tokenizer, self._mixed = net, tokenizer, dtype == "bfloat16"
@@ -72,12 +76,20 @@ class TorchScorer:
         """Token ids of (entity, text) pairs, at most the manifest's `tokens_max`; the text alone without an entity."""
         return self._tokenizer.encode(pairs)
 
+    def pieces(self, text: str) -> list[Span]:
+        """The place in the text of each of its tokens, in order."""
+        return self._tokenizer.pieces(text)
+
     def score(self, batch: Sequence[Encoded]) -> list[Prediction]:
         """Calibrated probabilities, one per item, in order; `risk_score` is nan where the output was not finite."""
         if not batch:
             return []
         logits = self.logits([item.tokens for item in batch])
         return predictions(logits, self.manifest.temperatures, self.manifest.risk_score)
+
+    def explainer(self, limits: ExplainLimits) -> IntegratedGradients:
+        """Says which words moved a score; in a long text cheaper than any that only leaves words out."""
+        return IntegratedGradients(self.net, self._tokenizer, self.manifest.pad_id, LeaveOut(self, limits))
 
     def logits(self, rows: Sequence[tuple[int, ...]]) -> dict[str, Array]:
         """Raw outputs per head, float64 (texts × labels), of rows of token ids that are run as one batch."""

@@ -19,8 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
+from riskstream.core.attribution import Reading, Spans
 from riskstream.core.errors import InternalError, OperatorError
-from riskstream.core.ports import Scorer
+from riskstream.core.ports import Explainer, Scorer
 from riskstream.core.records import Encoded, Prediction
 
 IN_HAND = 2
@@ -30,6 +31,13 @@ class Scored(msgspec.Struct, frozen=True):
     """The predictions of one batch, and the seconds that the model took, without its wait for the model."""
 
     predictions: list[Prediction]
+    seconds: float
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """The spans of some readings, and the seconds that the model took for them."""
+
+    spans: list[Spans]
     seconds: float
 
 
@@ -83,6 +91,16 @@ class Worker:
             raise InternalError(f"{model.name} gave {given} predictions for {len(items)} items")
         return found
 
+    async def explain(self, explainer: Explainer, readings: Sequence[Reading]) -> Explained:
+        """What moved the score of each reading, in order; takes its turn with the batches. Raises InternalError where
+        the model fails."""
+        async with self._room:
+            self._check_open()
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._model, _explained, explainer, readings)
+            except Exception as error:
+                raise InternalError(f"{len(readings)} texts could not be explained: {error!r}") from error
+
     async def close(self) -> None:
         """Refuse what has not begun, wait for what has, and end the threads."""
         self._closed = True
@@ -99,3 +117,9 @@ def _timed(model: Scorer, items: Sequence[Encoded]) -> Scored:
     started = time.perf_counter()
     predictions = model.score(items)
     return Scored(predictions, time.perf_counter() - started)
+
+
+def _explained(explainer: Explainer, readings: Sequence[Reading]) -> Explained:
+    started = time.perf_counter()
+    spans = explainer.explain(readings)
+    return Explained(spans, time.perf_counter() - started)

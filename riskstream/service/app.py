@@ -23,12 +23,13 @@ from riskstream.core.watch import WatchLimits
 from riskstream.kafka.client import KafkaBroker
 from riskstream.scoring.worker import Worker
 from riskstream.service import parts
-from riskstream.service.ask import score_pairs
+from riskstream.service.ask import Desk, score_pairs
 from riskstream.service.board import Board
 from riskstream.service.health import Health
 from riskstream.service.http import HttpServer
 from riskstream.service.memory import Memory
-from riskstream.service.score import ScoreProcessor, ScoreTopics
+from riskstream.service.outcomes import ScoreTopics
+from riskstream.service.score import ScoreProcessor
 from riskstream.service.serving import follow_alerts
 from riskstream.service.stage import Stage
 from riskstream.service.swap import Follower, Loaded, load_first
@@ -175,7 +176,9 @@ class Daemon:
         self.telemetry.emit(ModelLoaded(scorer.name, scorer.backend, seconds, unchecked=unchecked))
         self.health.set("model", True)
         assert self.http is not None
-        self.http.score = partial(score_pairs, self._worker)
+        scoring = self.settings.scoring
+        desk = Desk(parts.window_limits(scoring), parts.explain_policy(scoring).limits)
+        self.http.score = partial(score_pairs, self._worker, desk)
         return scorer
 
     def _follower(self, inputs: parts.Inputs, loaded: Loaded, processor: ScoreProcessor) -> Follower:
@@ -202,11 +205,12 @@ class Daemon:
         s = self.settings
         assert self._worker is not None
         return ScoreProcessor(
-            inputs.preparer(scorer, s.watch.entities_per_document_max),
+            inputs.preparer(scorer, s.watch.entities_per_document_max, parts.window_limits(s.scoring)),
             self._worker,
             parts.batch_limits(s.batching),
             ScoreTopics(s.topics.signals, s.topics.dead_letters, s.dead_letters.bytes_max, s.topics.reviews),
             reviews=parts.review_policy(s.reviews),
+            explain=parts.explain_policy(s.scoring),
             telemetry=self.telemetry,
             now_ms=self._now_ms,
             taster=self._taster,
@@ -237,6 +241,7 @@ class Daemon:
             score=None,
             token=read_secret("http.token_file", http.token_file),
             open_api=http.open,
+            risk_score_min=self.settings.scoring.explain_risk_score_min,
         )
 
 

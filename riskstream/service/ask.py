@@ -1,32 +1,42 @@
 """Scores for whoever asks directly: a pipe (`riskstream score`) or a program (`POST /v1/score`).
 
-    JSON line ─► text, entity, id ─► the same cleaning as a feed's ─► tokens ─► batches by length ─► one answer each
+    JSON line ─► text, entity, id ─► Question ─► batches by length ─► (explain) ─► one answer each
 
 Exactly one line out per line in, in order: the scores, or `error` and `detail` with the feed's own reasons.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
-from riskstream.core import codec
 from riskstream.core import text as texts
+from riskstream.core.attribution import Reading, Spans
+from riskstream.core.passages import WindowLimits
 from riskstream.core.ports import Scorer
-from riskstream.core.records import Encoded, Partition, Prediction, Reason, Ticket
+from riskstream.core.records import Encoded, Prediction, Reason
+from riskstream.scoring.explain import ExplainLimits, explainer_of
 from riskstream.scoring.worker import Worker
 from riskstream.service import parts
+from riskstream.service.question import (
+    Answer,
+    Question,
+    Wishes,
+    answer,
+    items_of,
+    passages_of,
+    questions,
+    risky_of,
+    sent,
+)
 from riskstream.settings import Settings
 
 LINES_AT_ONCE = 256
 BATCH = 32
-_LANE = Partition("ask", 0)
-
-Answer = dict[str, object]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -45,47 +55,106 @@ class Failed(msgspec.Struct, frozen=True):
     detail: str
 
 
-def score_lines(settings: Settings, model: str | None, source: Iterable[bytes], out: BinaryIO) -> None:
+class Desk(msgspec.Struct, frozen=True):
+    """How texts are cut, and how much is done to explain one."""
+
+    limits: WindowLimits = WindowLimits()
+    explain: ExplainLimits = ExplainLimits()
+
+
+def score_lines(
+    settings: Settings, model: str | None, source: Iterable[bytes], out: BinaryIO, wishes: Wishes | None = None
+) -> None:
     """Answer each line of `source` on `out`. Raises OperatorError where the model cannot be loaded."""
     section = settings.models.model_copy(update={"name": model}) if model else settings.models
-    scorer = parts.load_scorer(section)
-    source = iter(source)
+    scorer, source = parts.load_scorer(section), iter(source)
+    desk = Desk(parts.window_limits(settings.scoring), parts.explain_policy(settings.scoring).limits)
     while chunk := list(islice(source, LINES_AT_ONCE)):
-        for answer in score_chunk(chunk, scorer):
-            out.write(msgspec.json.encode(answer) + b"\n")
+        for told in score_chunk(chunk, scorer, desk, wishes or Wishes()):
+            out.write(msgspec.json.encode(told) + b"\n")
         out.flush()
 
 
-def score_chunk(lines: Sequence[bytes], scorer: Scorer) -> list[Answer | Failed]:
+def score_chunk(
+    lines: Sequence[bytes], scorer: Scorer, desk: Desk | None = None, wishes: Wishes | None = None
+) -> list[Answer | Failed]:
     """The answers to some lines, in order."""
-    read = [_read(line) for line in lines]
+    desk, read = desk or Desk(), [_read(line) for line in lines]
     good = [line for line in read if isinstance(line, Asked)]
-    items = _items(scorer.encode([_pair(line.entity, line.text) for line in good]))
-    found = dict[int, Prediction]()
-    for batch in _batches(items):
-        for item, prediction in zip(batch, scorer.score(batch), strict=True):
-            found[item.ticket.sequence] = prediction
-    answers = iter(_answer(line, found[place], scorer) for place, line in enumerate(good))
+    pairs = [(line.entity, line.text) for line in good]
+    steps, explainer = (
+        answering(pairs, scorer, desk, [wishes or Wishes()] * len(pairs)),
+        explainer_of(scorer, desk.explain),
+    )
+    work, told = _step(steps, None)
+    while work is not None:
+        found = explainer.explain([work]) if isinstance(work, Reading) else scorer.score(work)
+        work, told = _step(steps, found)
+    answers = iter([_line(line, one) for line, one in zip(good, told, strict=True)])
     return [next(answers) if isinstance(line, Asked) else line for line in read]
 
 
-async def score_pairs(worker: Worker, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
-    """The heads of each (entity, text), in order; `error` and `detail` where the model gave no number."""
+async def score_pairs(
+    worker: Worker, desk: Desk, pairs: Sequence[tuple[str, str]], wishes: Sequence[Wishes]
+) -> list[Answer]:
+    """The answer to each (entity, text), in order. Batches and explanations take their turns with those of others."""
     scorer = worker.scorer
-    items = _items(await worker.encode([_pair(entity, text) for entity, text in pairs], scorer))
-    found = dict[int, Prediction]()
-    for batch in _batches(items):
-        for item, prediction in zip(batch, (await worker.score(batch, scorer)).predictions, strict=True):
-            found[item.ticket.sequence] = prediction
-    return [_heads(found[place], scorer) for place in range(len(pairs))]
+    steps, explainer = answering(pairs, scorer, desk, wishes), explainer_of(scorer, desk.explain)
+    work, told = await asyncio.to_thread(_step, steps, None)
+    while work is not None:
+        found: Sequence[Prediction] | Sequence[Spans]
+        if isinstance(work, Reading):
+            found = (await worker.explain(explainer, [work])).spans
+        else:
+            found = (await worker.score(work, scorer)).predictions
+        work, told = await asyncio.to_thread(_step, steps, found)
+    return told
 
 
-def _pair(entity: str, text: str) -> tuple[str, str]:
-    return texts.clean(entity), texts.clean(text)
+Work = Reading | Sequence[Encoded]
+Found = Sequence[Spans] | Sequence[Prediction]
+Steps = Generator[Work, Found, list[Answer]]
 
 
-def _items(rows: Sequence[tuple[int, ...]]) -> list[Encoded]:
-    return [Encoded(Ticket(_LANE, 0, place), 0, row) for place, row in enumerate(rows)]
+def answering(pairs: Sequence[tuple[str, str]], scorer: Scorer, desk: Desk, wishes: Sequence[Wishes]) -> Steps:
+    """The way to the answers: yields what the model is to score or explain, is sent what it found."""
+    asked = questions(pairs, scorer, desk.limits)
+    found = yield from _scored(asked)
+    told = []
+    for question, said, wish in zip(asked, found, wishes, strict=True):
+        one, first = answer(question, said, scorer)
+        if wish.explain and "error" not in one:
+            one["spans"] = yield from _explained(question, first)
+        if wish.passages and "error" not in one:
+            risky = risky_of(question, said, scorer, wish)
+            passages = passages_of(risky, (yield from _scored([risky]))[0], scorer, wish)
+            for window, passage in passages if wish.explain else ():
+                passage["spans"] = yield from _explained(risky, window)
+            one["passages"] = [passage for _, passage in passages]
+        told.append(one)
+    return told
+
+
+def _scored(asked: Sequence[Question]) -> Generator[Work, Found, list[list[Prediction]]]:
+    """The predictions of each question's windows; batches are of like lengths."""
+    by_window: list[dict[int, Prediction]] = [{} for _ in asked]
+    for batch in _batches(items_of(asked)):
+        for item, prediction in zip(batch, (yield batch), strict=True):
+            by_window[item.ticket.sequence][item.index] = cast("Prediction", prediction)
+    return [[some[window] for window in range(len(some))] for some in by_window]
+
+
+def _explained(question: Question, window: int) -> Generator[Work, Found, Spans]:
+    (spans,) = yield question.reading(window)
+    return sent(question, window, cast("Spans", spans))
+
+
+def _step(steps: Steps, found: Any) -> tuple[Work | None, list[Answer]]:
+    """The next piece of work, or the answers. Runs on any thread: between two pieces of work texts are tokenised."""
+    try:
+        return steps.send(found), []
+    except StopIteration as end:
+        return None, end.value
 
 
 def _batches(items: Sequence[Encoded]) -> Iterator[list[Encoded]]:
@@ -108,14 +177,7 @@ def _read(line: bytes) -> Asked | Failed:
     return asked
 
 
-def _answer(line: Asked, prediction: Prediction, scorer: Scorer) -> Answer | Failed:
-    heads = _heads(prediction, scorer)
-    if "error" in heads:
-        return Failed(line.id, str(heads["error"]), str(heads["detail"]))
-    return {"id": line.id, "entity": line.entity, **heads}
-
-
-def _heads(prediction: Prediction, scorer: Scorer) -> Answer:
-    if not math.isfinite(prediction.risk_score):
-        return {"error": Reason.MODEL_ERROR, "detail": f"{scorer.name} gave {prediction.risk_score}"}
-    return {**msgspec.structs.asdict(codec.name_heads(prediction, scorer.labels)), "model": scorer.name}
+def _line(line: Asked, told: Answer) -> Answer | Failed:
+    if "error" in told:
+        return Failed(line.id, str(told["error"]), str(told["detail"]))
+    return {"id": line.id, "entity": line.entity, **told}

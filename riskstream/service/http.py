@@ -23,11 +23,12 @@ from aiohttp import web
 from riskstream.core.errors import OperatorError
 from riskstream.service.board import Board
 from riskstream.service.health import Health
+from riskstream.service.question import Wishes
 from riskstream.telemetry import Metrics, Telemetry
 from riskstream.telemetry.events import RequestFailed
 
-Score = Callable[[Sequence[tuple[str, str]]], Awaitable[list[dict[str, object]]]]
-"""(entity, text) pairs in, one object of results each, in order."""
+Score = Callable[[Sequence[tuple[str, str]], Sequence[Wishes]], Awaitable[list[dict[str, object]]]]
+"""(entity, text) pairs in, with what is wished beside the scores; one object of results each, in order."""
 
 BODY_BYTES_MAX = 1_048_576
 TEXTS_MAX = 256
@@ -44,8 +45,11 @@ class Text(msgspec.Struct, frozen=True):
     text: Annotated[str, msgspec.Meta(min_length=1)]
     entity: str = ""
     id: str | int | None = None
+    explain: bool = False
+    passages: bool = False
 
 
+BODY_SHAPE = '{"text": …, "entity"?: …, "id"?: …, "explain"?: true, "passages"?: true}'
 _BODY = msgspec.json.Decoder(Text | Annotated[list[Text], msgspec.Meta(min_length=1, max_length=TEXTS_MAX)])
 
 
@@ -76,6 +80,7 @@ class HttpServer:
         score: Score | None = None,
         token: str | None = None,
         open_api: bool = False,
+        risk_score_min: float = Wishes().risk_score_min,
     ) -> None:
         if token is not None and not token.strip():
             raise OperatorError("http.token_file", "", "is empty", "write a token into the file, or unset it")
@@ -86,6 +91,7 @@ class HttpServer:
         self._open_api = open_api
         self._telemetry = Telemetry(metrics)
         self._scoring = 0
+        self._risk_score_min = risk_score_min
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -181,14 +187,17 @@ class HttpServer:
         try:
             asked = _BODY.decode(await request.read())
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return _refuse(400, "bad_request", f'{error}; send {{"text": …, "entity"?: …, "id"?: …}} or a list of them')
+            return _refuse(400, "bad_request", f"{error}; send {BODY_SHAPE} or a list of them")
         if self._scoring >= SCORING_MAX:
             return _refuse(503, "busy", f"{SCORING_MAX} requests are being scored", Retry_After="1")
         texts = asked if isinstance(asked, list) else [asked]
         self._scoring += 1
         try:
             async with asyncio.timeout(SCORE_S_MAX):
-                results = await self.score([(text.entity, text.text) for text in texts])
+                results = await self.score(
+                    [(text.entity, text.text) for text in texts],
+                    [Wishes(text.explain, text.passages, self._risk_score_min) for text in texts],
+                )
         except TimeoutError:
             return _refuse(503, "busy", f"no answer of the model within {SCORE_S_MAX:.0f} s", Retry_After="5")
         finally:

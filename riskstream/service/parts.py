@@ -14,6 +14,7 @@ from riskstream.core.clock import parse_ms
 from riskstream.core.entities import Matcher
 from riskstream.core.errors import OperatorError
 from riskstream.core.feeds import Decoder, FeedSpec
+from riskstream.core.passages import WindowLimits
 from riskstream.core.ports import Scorer, Start, TopicInfo
 from riskstream.core.records import Watched
 from riskstream.core.reviews import ReviewPolicy
@@ -21,7 +22,9 @@ from riskstream.core.rulefile import check_labels, parse_files
 from riskstream.core.rules import RuleSet
 from riskstream.core.watchlist import parse_watchlist, watchlist_hash
 from riskstream.kafka.config import KafkaConfig
-from riskstream.sections import Batching, Feed, Kafka, Models, Reviews
+from riskstream.scoring.explain import ExplainLimits
+from riskstream.sections import Batching, Feed, Kafka, Models, Reviews, Scoring
+from riskstream.service.explaining import ExplainPolicy
 from riskstream.service.pipeline import Preparer
 from riskstream.settings import Settings, read_secret
 from riskstream.telemetry.events import ConfigKind
@@ -119,9 +122,9 @@ class Inputs(msgspec.Struct, frozen=True):
     rules: RuleSet
     hashes: dict[ConfigKind, str]
 
-    def preparer(self, scorer: Scorer, entities_max: int) -> Preparer:
+    def preparer(self, scorer: Scorer, entities_max: int, limits: WindowLimits) -> Preparer:
         """The first step of scoring, for all feeds."""
-        return Preparer(self.decoders, Matcher(tuple(self.watchlist.values())), scorer, entities_max)
+        return Preparer(self.decoders, Matcher(tuple(self.watchlist.values())), scorer, entities_max, limits)
 
 
 def read_inputs(settings: Settings) -> Inputs:
@@ -148,6 +151,21 @@ def batch_limits(section: Batching) -> BatchLimits:
         wait_ms_max=section.wait_ms_max,
         queue_max=section.queue_max,
         look_ahead=section.items_max * 4,
+    )
+
+
+def window_limits(section: Scoring) -> WindowLimits:
+    """How long texts are cut."""
+    return WindowLimits(section.window_tokens_max, section.window_overlap_tokens, section.windows_max)
+
+
+def explain_policy(section: Scoring) -> ExplainPolicy:
+    """Which scores are explained."""
+    return ExplainPolicy(
+        risk_score_min=section.explain_risk_score_min,
+        queue_max=section.explain_queue_max,
+        share_max=section.explain_share_max,
+        limits=ExplainLimits(section.explain_words_max, section.explain_spans_max),
     )
 
 

@@ -1,45 +1,61 @@
-"""From a message to its signals, in two steps with the model between them; the daemon and the replay share both.
+"""From a message to what the model reads; the daemon and the replay share it.
 
-    Message ─► prepare: decode, find entities, tokenise ─► Prepared ─► (model) ─► assemble ─► Signals | Rejected
+    Message ─► prepare: decode, find entities, cut, tokenise ─► Prepared ─► (model) ─► speak ─► (explain) ─► assemble
+               └── here                                                              └── `speaking.py`
 
 Rule 1. `prepare` runs on any one thread, never on the event loop: it parses and tokenises.
 Rule 2. A text that the tokenizer fails on is refused alone.
 Rule 3. A message has one outcome: scored, duplicate, rejected or unwatched. A duplicate is scored and published like
         any other, since only the watch stage can tell exactly what a repetition changes; it is counted apart.
+Rule 4. A text that does not fit the model is read in windows (`core/passages.py`), each a row of its own.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from riskstream.core import codec
 from riskstream.core.entities import Matcher
 from riskstream.core.errors import InternalError
 from riskstream.core.feeds import Decoder
-from riskstream.core.labels import Why
+from riskstream.core.passages import Span, WindowLimits, to_read
 from riskstream.core.ports import Scorer
 from riskstream.core.recent import Recent
-from riskstream.core.records import MARKET, Document, Mention, Message, Output, Prediction, Reason, Rejected, Signal
-from riskstream.core.reviews import ReviewPolicy, review, why
+from riskstream.core.records import MARKET, Document, Mention, Message, Reason, Rejected
 from riskstream.core.telling import Telling, tellings
+from riskstream.core.text import Origin
 from riskstream.telemetry.events import Outcome
 
 DUPLICATES_REMEMBERED = 100_000
 """About 20 MB; a repetition after more documents than this counts as scored."""
 
 
+class Window(msgspec.Struct, frozen=True):
+    """A part of a document that is read for one of its mentions: its place in the document's text, and in the feed's
+    own where the document was cut."""
+
+    mention: int
+    start: int
+    end: int
+    origin: Span | None = None
+
+
 class Prepared(msgspec.Struct, frozen=True):
-    """A message that is ready for the model: one token row per mention. Without mentions nothing is scored."""
+    """A message that is ready for the model: a token row for each window. Without mentions nothing is scored.
+
+    `places` are where each mention is named, `left_out` the windows of each that were too many.
+    """
 
     message: Message
     feed: str
     outcome: Outcome
     document: Document | Rejected
     mentions: tuple[Mention, ...] = ()
+    places: tuple[tuple[int, ...], ...] = ()
+    windows: tuple[Window, ...] = ()
     tokens: tuple[tuple[int, ...], ...] = ()
+    left_out: tuple[int, ...] = ()
     entities_dropped: int = 0
     telling: Telling | None = None
     scorer: Scorer | None = None
@@ -52,8 +68,16 @@ class Preparer:
     `scorer` may be set to another model at any time; a group of messages is tokenised by one.
     """
 
-    def __init__(self, decoders: Mapping[str, Decoder], matcher: Matcher, scorer: Scorer, entities_max: int) -> None:
+    def __init__(
+        self,
+        decoders: Mapping[str, Decoder],
+        matcher: Matcher,
+        scorer: Scorer,
+        entities_max: int,
+        limits: WindowLimits | None = None,
+    ) -> None:
         self._decoders, self._matcher, self.scorer, self._entities_max = decoders, matcher, scorer, entities_max
+        self._limits = limits or WindowLimits()
         self._recent = Recent(DUPLICATES_REMEMBERED)
 
     def feed_of(self, message: Message) -> str:
@@ -82,19 +106,44 @@ class Preparer:
         ]
 
     def _tokenised(self, found: Sequence[Prepared], scorer: Scorer) -> list[Prepared]:
-        pairs = [
-            (mention.mention, prepared.document.text)
-            for prepared in found
-            if isinstance(prepared.document, Document)
-            for mention in prepared.mentions
-        ]
+        """All in one go, since a tokenizer is quick in batches; then those that turn out to be long, one by one."""
+        row_max = self._limits.row_max(scorer.tokens_max)
+        chars_max = self._limits.chars_max(row_max)
+        heads = [text_of(prepared)[:chars_max] if prepared.mentions else "" for prepared in found]
+        pairs = [(m.mention, head) for prepared, head in zip(found, heads, strict=True) for m in prepared.mentions]
         rows = iter(scorer.encode(pairs)) if pairs else iter(())
-        return [
-            msgspec.structs.replace(prepared, tokens=tuple(next(rows) for _ in prepared.mentions), scorer=scorer)
-            if prepared.mentions
-            else prepared
-            for prepared in found
-        ]
+        ready = []
+        for prepared, head in zip(found, heads, strict=True):
+            tokens = tuple(next(rows) for _ in prepared.mentions)
+            if not tokens:
+                ready.append(prepared)
+            elif len(head) < len(text_of(prepared)) or any(len(row) >= row_max for row in tokens):
+                ready.append(self._cut(prepared, scorer, row_max))
+            else:
+                ready.append(_whole(prepared, tokens, scorer))
+        return ready
+
+    def _cut(self, prepared: Prepared, scorer: Scorer, row_max: int) -> Prepared:
+        """A document that does not fit: a row for each window that is read of it."""
+        text, mentions = text_of(prepared), prepared.mentions
+        frame = max(len(row) for row in scorer.encode([(mention.mention, "") for mention in mentions]))
+        spans = self._limits.windows(text, scorer.pieces(text), row_max - frame)
+        origin = self._origin(prepared) if len(spans) > 1 else None
+        read: list[Window] = []
+        left_out = []
+        for place, named_at in enumerate(prepared.places):
+            some, left = to_read(spans, named_at, max(1, self._limits.windows_max // len(mentions)))
+            read += [Window(place, *spans[i], origin.span(*spans[i]) if origin else None) for i in some]
+            left_out.append(left)
+        tokens = scorer.encode([(mentions[one.mention].mention, text[one.start : one.end]) for one in read])
+        return msgspec.structs.replace(
+            prepared, windows=tuple(read), tokens=tuple(tokens), left_out=tuple(left_out), scorer=scorer
+        )
+
+    def _origin(self, prepared: Prepared) -> Origin:
+        """The way back from the document's text to the feed's."""
+        message = prepared.message
+        return self._decoders[message.position.topic].origin(message, text_of(prepared))
 
     def _tokenised_alone(self, prepared: Prepared, scorer: Scorer) -> Prepared:
         """One message after its group failed: only the text that the tokenizer cannot take is refused."""
@@ -111,43 +160,24 @@ class Preparer:
         if isinstance(document, Rejected):
             return Prepared(message, feed, "rejected", document)
         found = self._matcher.find(document.text, document.entities, self._entities_max)
-        mentions = found.mentions
+        mentions, places = found.mentions, found.places
         if not mentions and decoder.spec.market:
-            mentions = (Mention(MARKET, "market", "", 1.0),)
+            mentions, places = (Mention(MARKET, "market", "", 1.0),), ((),)
         outcome: Outcome = "scored" if mentions else "unwatched"
         if mentions and self._recent.seen((feed, document.document_id, document.fingerprint)):
             outcome = "duplicate"
-        return Prepared(message, feed, outcome, document, mentions, (), found.dropped)
+        return Prepared(message, feed, outcome, document, mentions, places, entities_dropped=found.dropped)
 
 
-def assemble(
-    prepared: Prepared, predictions: Sequence[Prediction | Rejected], scorer: Scorer, scored_ms: int
-) -> tuple[Signal, ...] | Rejected:
-    """The signals of a document from the predictions of its mentions, in their order.
-
-    A document of which one pair could not be scored is rejected whole: half a document would read as good news.
-    """
-    if not isinstance(prepared.document, Document) or prepared.telling is None:
-        raise InternalError(f"{prepared.message.position} was rejected and has no signals")
-    signals, scored = [], codec.Scored(scorer.labels, scorer.name, scorer.calibration, scored_ms)
-    for mention, prediction in zip(prepared.mentions, predictions, strict=True):
-        if isinstance(prediction, Rejected):
-            return prediction
-        if not math.isfinite(prediction.risk_score):
-            detail = f"the model gave {prediction.risk_score} for entity {mention.id!r}"
-            return Rejected(prepared.message.position, Reason.MODEL_ERROR, detail)
-        signals.append(codec.signal(prepared.document, prepared.telling, mention, prediction, scored))
-    return tuple(signals)
+def text_of(prepared: Prepared) -> str:
+    """The text of a prepared document, as the model reads it."""
+    if not isinstance(prepared.document, Document):
+        raise InternalError(f"{prepared.message.position} was rejected and has no text")
+    return prepared.document.text
 
 
-def reviews_of(
-    document: Document | Rejected, signals: Sequence[Signal], policy: ReviewPolicy, topic: str
-) -> list[tuple[Why, Output]]:
-    """The records that ask for labels of these signals, each with why."""
-    asked: list[tuple[Why, Output]] = []
-    for signal in signals:
-        chosen = why(signal.signal_id, signal.risk_score, policy)
-        if chosen is not None and isinstance(document, Document):
-            record = msgspec.json.encode(review(document, signal, chosen, policy))
-            asked.append((chosen.why, Output(topic, signal.signal_id.encode(), record)))
-    return asked
+def _whole(prepared: Prepared, tokens: tuple[tuple[int, ...], ...], scorer: Scorer) -> Prepared:
+    """A document that fits: one window for each mention."""
+    size = len(text_of(prepared))
+    read = tuple(Window(place, 0, size) for place in range(len(tokens)))
+    return msgspec.structs.replace(prepared, windows=read, tokens=tokens, left_out=(0,) * len(tokens), scorer=scorer)

@@ -17,11 +17,13 @@ from itertools import islice, tee
 import msgspec
 
 from riskstream.core import codec
+from riskstream.core.attribution import Reading, Spans
 from riskstream.core.batching import Batcher, BatchLimits
 from riskstream.core.clock import LATEST_MS, arrivals, format_ms, parse_ms
 from riskstream.core.errors import OperatorError
 from riskstream.core.feeds import Decoder
 from riskstream.core.ports import Scorer
+from riskstream.core.recent import Known
 from riskstream.core.records import (
     Alert,
     Document,
@@ -35,7 +37,10 @@ from riskstream.core.records import (
     Ticket,
 )
 from riskstream.core.watch import Watch
-from riskstream.service.pipeline import Prepared, Preparer, assemble
+from riskstream.scoring.explain import explainer_of
+from riskstream.service.explaining import KNOWN_MAX, ExplainPolicy
+from riskstream.service.pipeline import Prepared, Preparer
+from riskstream.service.speaking import Spoken, assemble, explained, reading_of, speak
 
 CHUNK = 256
 
@@ -77,25 +82,60 @@ def _published_ms(decoder: Decoder, topic: str, offset: int, line: bytes) -> int
 
 
 def signals_of(
-    source: Iterable[Message], preparer: Preparer, scorer: Scorer, limits: BatchLimits, tally: Tally
+    source: Iterable[Message],
+    preparer: Preparer,
+    scorer: Scorer,
+    limits: BatchLimits,
+    tally: Tally,
+    explain: ExplainPolicy | None = None,
 ) -> Iterator[tuple[Signal, int]]:
     """The signals of messages, in order, each with its append time in ms (here: the arrival)."""
-    source = iter(source)
+    source, known = iter(source), Explained(scorer, explain)
     while chunk := list(islice(source, CHUNK)):
         prepared = preparer.prepare(chunk)
         predictions = _score(prepared, scorer, limits)
         for item, found in zip(prepared, predictions, strict=True):
-            signals = _signals(item, found, scorer, tally)
+            signals = _signals(item, found, scorer, tally, known)
             for signal in signals:
                 yield signal, item.message.timestamp_ms
 
 
-def _signals(item: Prepared, predictions: Sequence[Prediction], scorer: Scorer, tally: Tally) -> tuple[Signal, ...]:
+class Explained:
+    """What a replay has explained; without a policy nothing is."""
+
+    def __init__(self, scorer: Scorer, policy: ExplainPolicy | None) -> None:
+        self._policy = policy
+        self._explainer = None if policy is None else explainer_of(scorer, policy.limits)
+        self._known = Known[Reading, Spans](KNOWN_MAX)
+
+    def spans(self, item: Prepared, spoken: Sequence[Spoken]) -> dict[int, Spans]:
+        """The spans of those mentions of a document that are explained."""
+        if self._policy is None or self._explainer is None:
+            return {}
+        found = dict[int, Spans]()
+        for place in explained(spoken, self._policy.risk_score_min):
+            reading = reading_of(item, spoken[place])
+            spans = self._known.get(reading)
+            if spans is None:
+                (spans,) = self._explainer.explain([reading])
+                self._known.put(reading, spans)
+            found[place] = spans
+        return found
+
+
+def _signals(
+    item: Prepared, predictions: Sequence[Prediction], scorer: Scorer, tally: Tally, known: Explained
+) -> tuple[Signal, ...]:
     outcome: tuple[Signal, ...] | Rejected = ()
     if isinstance(item.document, Rejected):
         outcome = item.document
     elif item.mentions:
-        outcome = assemble(item, predictions, scorer, item.message.timestamp_ms)
+        spoken = speak(item, predictions, scorer.per_log)
+        outcome = (
+            spoken
+            if isinstance(spoken, Rejected)
+            else assemble(item, spoken, known.spans(item, spoken), scorer, item.message.timestamp_ms)
+        )
     if isinstance(outcome, Rejected):
         tally.outcomes["rejected"] += 1
         tally.reasons[outcome.reason] += 1

@@ -1,6 +1,7 @@
 """The score stage: feed messages in, signals and dead letters out.
 
-    accept ─► waiting ─► prepare (its own thread) ─► batcher ─► model thread, one batch ahead ─► assemble ─► finish
+    accept ─► waiting ─► prepare (its own thread) ─► batcher ─► model thread, one batch ahead ─► speak ─► finish
+                                                                                                   └► explain ─┘
 
 Rule 1. The event loop neither parses nor tokenises nor computes.
 Rule 2. What waits is bounded: messages by the lanes' `in_flight_max`, pairs by `batching.queue_max`.
@@ -12,56 +13,31 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
-
-from riskstream.core import codec
+from riskstream.core.attribution import Spans
 from riskstream.core.batching import BatchLimits
-from riskstream.core.deadletter import dead_letter
 from riskstream.core.errors import InternalError
 from riskstream.core.ports import Ends, Partitions, Scorer
-from riskstream.core.records import (
-    Batch,
-    Document,
-    Encoded,
-    Message,
-    Output,
-    Partition,
-    Prediction,
-    Reason,
-    Rejected,
-    Signal,
-    Ticket,
-)
+from riskstream.core.records import Batch, Encoded, Message, Partition, Prediction, Reason, Rejected, Ticket
 from riskstream.core.relay import Relay
 from riskstream.core.reviews import ReviewPolicy
 from riskstream.scoring.worker import Worker
+from riskstream.service.explaining import Explaining, ExplainPolicy
 from riskstream.service.facts import Fact, tell
 from riskstream.service.lanes import Done, Finish, Restored
-from riskstream.service.pipeline import Prepared, Preparer, assemble, reviews_of
+from riskstream.service.outcomes import Outcomes, ScoreTopics
+from riskstream.service.pipeline import Prepared, Preparer
+from riskstream.service.speaking import assemble, explained, reading_of, speak
 from riskstream.service.tasting import Taster, Tasting, Work
 from riskstream.telemetry.emit import Telemetry
-from riskstream.telemetry.events import (
-    BatchBisected,
-    BatchScored,
-    Tokenised,
-)
+from riskstream.telemetry.events import BatchBisected, BatchScored, Tokenised
 
 BATCHES_AHEAD = 2
 """One in the model and one waiting at its door; more would only wait longer."""
 PREPARE_MAX = 256
 """Messages prepared in one go: long enough for the tokenizer's batch, short enough not to hold up the first."""
-
-
-class ScoreTopics(msgspec.Struct, frozen=True):
-    """Where results go, and how large a dead letter may be."""
-
-    signals: str
-    dead_letters: str
-    dead_letter_bytes_max: int
-    reviews: str = ""
 
 
 class _Pending:
@@ -86,18 +62,22 @@ class ScoreProcessor:
         topics: ScoreTopics,
         *,
         reviews: ReviewPolicy | None = None,
+        explain: ExplainPolicy | None = None,
         telemetry: Telemetry,
         now_ms: Callable[[], int],
         taster: Taster,
     ) -> None:
-        self._preparer, self._worker, self._topics = preparer, worker, topics
-        self._reviews, self._telemetry, self._now_ms = reviews, telemetry, now_ms
+        self._preparer, self._worker, self._outcomes = preparer, worker, Outcomes(topics, reviews)
+        self._telemetry, self._now_ms = telemetry, now_ms
         self._batcher = Relay[Scorer](limits)
         self._waiting: deque[Work] = deque()
         self._pending: dict[Ticket, _Pending] = {}
         self._arrived, self._queued, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._ahead = asyncio.Semaphore(BATCHES_AHEAD)
         self._tasting = Tasting(taster, cleared=self._cleared, convicted=self._convicted, telemetry=telemetry)
+        self._explaining = (
+            Explaining(worker, explain, busy=lambda: len(self._batcher) > 0, telemetry=telemetry) if explain else None
+        )
 
     async def run(self) -> None:
         """Prepare and score until cancelled."""
@@ -106,6 +86,8 @@ class ScoreProcessor:
                 tasks.create_task(self._prepare(pool))
                 tasks.create_task(self._tasting.run())
                 tasks.create_task(self._batch(tasks))
+                if self._explaining is not None:
+                    tasks.create_task(self._explaining.run())
 
     def use(self, scorer: Scorer) -> None:
         """Prepare with another model from now on; what is tokenised is scored and named by the one that did it."""
@@ -135,7 +117,7 @@ class ScoreProcessor:
         message = work.message
         refusal = Rejected(message.position, Reason.MODEL_ERROR, "the process that scores it ends; tried alone, twice")
         prepared = Prepared(message, self._preparer.feed_of(message), "rejected", refusal)
-        work.finish(work.ticket, self._dead(prepared, refusal))
+        work.finish(work.ticket, self._outcomes.dead(prepared, refusal))
 
     def tick(self, lane: Partition, now_ms: int) -> Done | None:
         """Time changes nothing here."""
@@ -150,6 +132,8 @@ class ScoreProcessor:
         self._batcher.drop(lane)
         self._tasting.drop(lane)
         self._room.set()
+        if self._explaining is not None:
+            self._explaining.closed(lane)
         self._waiting = deque(one for one in self._waiting if one.ticket.lane != lane)
         for ticket in [ticket for ticket in self._pending if ticket.lane == lane]:
             del self._pending[ticket]
@@ -169,7 +153,7 @@ class ScoreProcessor:
                 if prepared.tokens:
                     await self._queue(one.ticket, prepared, one.finish)
                 else:
-                    one.finish(one.ticket, self._unscored(prepared))
+                    one.finish(one.ticket, self._outcomes.unscored(prepared))
 
     async def _queue(self, ticket: Ticket, prepared: Prepared, finish: Finish) -> None:
         while self._batcher.full:
@@ -222,6 +206,8 @@ class ScoreProcessor:
         else:
             batch = Batch(tuple(items), waited_ms)
             self._telemetry.emit(BatchScored(len(items), batch.tokens, batch.padded, float(waited_ms), scored.seconds))
+            if self._explaining is not None:
+                self._explaining.scored(scored.seconds)
             return list(scored.predictions)
         middle = len(items) // 2
         halves = [await self._predict(scorer, half, waited_ms) for half in (items[:middle], items[middle:])]
@@ -238,34 +224,31 @@ class ScoreProcessor:
             pending.predictions[item.index] = prediction
         pending.missing -= 1
         if not pending.missing:
-            del self._pending[item.ticket]
-            pending.finish(item.ticket, self._scored(pending.prepared, pending.predictions))
+            self._speak(item.ticket, pending)
 
-    def _scored(self, prepared: Prepared, predictions: Sequence[Prediction | Rejected | None]) -> Done:
-        answered = [prediction for prediction in predictions if prediction is not None]
-        signals = assemble(prepared, answered, _model_of(prepared), self._now_ms())
-        if isinstance(signals, Rejected):
-            return self._dead(prepared, signals)
-        document = prepared.document
-        since_ms = document.event_ms if isinstance(document, Document) else prepared.message.timestamp_ms
-        late = sum(signal.late for signal in signals)
-        asked = [] if self._reviews is None else reviews_of(document, signals, self._reviews, self._topics.reviews)
-        whys, reviews = tuple(why for why, _ in asked), [output for _, output in asked]
-        fact = Fact(prepared.feed, prepared.outcome, None, len(signals), late, prepared.entities_dropped, whys)
-        return Done((*(self._output(signal) for signal in signals), *reviews), since_ms, (), (fact,))
+    def _speak(self, ticket: Ticket, pending: _Pending) -> None:
+        """All windows are answered: say what the document says, once what it says badly is explained."""
+        prepared, scorer = pending.prepared, _model_of(pending.prepared)
+        answered = [prediction for prediction in pending.predictions if prediction is not None]
+        spoken = speak(prepared, answered, scorer.per_log)
+        if isinstance(spoken, Rejected):
+            del self._pending[ticket]
+            pending.finish(ticket, self._outcomes.dead(prepared, spoken))
+            return
+        said = spoken
 
-    def _unscored(self, prepared: Prepared) -> Done:
-        if isinstance(prepared.document, Rejected):
-            return self._dead(prepared, prepared.document)
-        return Done((), prepared.message.timestamp_ms, (), (Fact(prepared.feed, prepared.outcome),))
+        def publish(found: Mapping[int, Spans]) -> None:
+            if self._pending.pop(ticket, None) is pending:
+                signals = assemble(prepared, said, found, scorer, self._now_ms())
+                pending.finish(ticket, self._outcomes.scored(prepared, signals))
 
-    def _dead(self, prepared: Prepared, rejected: Rejected) -> Done:
-        letter = dead_letter(prepared.message, rejected, self._topics.dead_letters, self._topics.dead_letter_bytes_max)
-        fact = Fact(prepared.feed, "rejected", rejected.reason)
-        return Done((letter,), prepared.message.timestamp_ms, (), (fact,))
-
-    def _output(self, signal: Signal) -> Output:
-        return Output(self._topics.signals, signal.entity.id.encode(), codec.encode(signal))
+        explaining = self._explaining
+        asked = [] if explaining is None else explained(said, explaining.policy.risk_score_min)
+        if explaining is None or not asked:
+            publish({})
+        else:
+            readings = [reading_of(prepared, said[place]) for place in asked]
+            explaining.ask(ticket.lane, scorer, readings, lambda spans: publish(dict(zip(asked, spans, strict=True))))
 
 
 def _model_of(prepared: Prepared) -> Scorer:

@@ -39,7 +39,7 @@ def score_as_daemon(settings: Settings, scorer: Scorer | None = None) -> Score:
     """What the daemon would do with messages, without an outcome: only whether it can be done matters."""
     inputs = parts.read_inputs(settings)
     model = scorer or parts.load_scorer(settings.models)
-    preparer = inputs.preparer(model, settings.watch.entities_per_document_max)
+    preparer = inputs.preparer(model, settings.watch.entities_per_document_max, parts.window_limits(settings.scoring))
     ticket = Ticket(Partition("", 0), 0, 0)
 
     def score(messages: Sequence[Message]) -> None:

@@ -106,9 +106,11 @@ def _signals(
     feed = _feed(settings, job.feed_name)
     decoder = parts.decoder_of(feed)
     entities_max = settings.watch.entities_per_document_max
-    preparer = Preparer({feed.topic: decoder}, Matcher(tuple(watchlist.values())), scorer, entities_max)
+    matcher, limits = Matcher(tuple(watchlist.values())), parts.window_limits(settings.scoring)
+    preparer = Preparer({feed.topic: decoder}, matcher, scorer, entities_max, limits)
     source = replay.messages(rows.lines(job.feeds), decoder)
-    return replay.signals_of(source, preparer, scorer, parts.batch_limits(settings.batching), tally)
+    batches, explain = parts.batch_limits(settings.batching), parts.explain_policy(settings.scoring)
+    return replay.signals_of(source, preparer, scorer, batches, tally, explain)
 
 
 @contextmanager

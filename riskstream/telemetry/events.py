@@ -3,7 +3,7 @@
     score   DocumentsDecided  Tokenised  CacheHits  BatchScored  BatchBisected  SignalsPublished  LateSignals
     lanes   LaneChanged  LaneRestored  LaneFenced  LagSeen  Committed  TransactionLost  DeadLetterCut  (and trials.py)
     watch   AlertPublished  AlertsHeld  AlertsOpen  StateSize  StateEvicted  SinkFailed
-    model   ModelLoaded  ModelRefused  DriftSeen
+    model   ModelLoaded  ModelRefused  DriftSeen  Explanations     (`events_model.py`)
     life    ServiceStarted  ServiceStopping  ServiceStopped  ConfigLoaded  ConfigRefused  LoopLag  RequestFailed
 
 Rule 1. The name says what happened; a batch makes one record, with the counts of what is in it.
@@ -21,7 +21,10 @@ import msgspec
 from riskstream.core.held import HeldReason
 from riskstream.core.labels import Why
 from riskstream.core.records import AlertReason, AlertState, Reason, Severity
-from riskstream.core.refusals import Refusal
+from riskstream.telemetry.events_model import DriftSeen as DriftSeen
+from riskstream.telemetry.events_model import Explanations as Explanations
+from riskstream.telemetry.events_model import ModelLoaded as ModelLoaded
+from riskstream.telemetry.events_model import ModelRefused as ModelRefused
 from riskstream.telemetry.trials import Trial
 
 Outcome = Literal["scored", "rejected", "unwatched", "duplicate", "shed"]
@@ -215,31 +218,6 @@ class SinkFailed(msgspec.Struct, frozen=True):
     will_retry: bool
 
 
-class ModelLoaded(msgspec.Struct, frozen=True):
-    """A model version answers from now on. `previous` is empty at the start, else the version that it replaced;
-    `unchecked`: it has no golden pairs, so nothing tells whether it scores here as it was published."""
-
-    model: str
-    backend: str
-    seconds: float
-    previous: str = ""
-    unchecked: bool = False
-
-
-class ModelRefused(msgspec.Struct, frozen=True):
-    """A version was not taken; the one that runs goes on."""
-
-    model: str
-    reason: Refusal
-    detail: str
-
-
-class DriftSeen(msgspec.Struct, frozen=True):
-    """How far each head's scores have moved from those at training, as head → distance."""
-
-    heads: Mapping[str, float]
-
-
 class ServiceStarted(msgspec.Struct, frozen=True):
     """The daemon runs."""
 
@@ -295,6 +273,6 @@ Event = (
     DocumentsDecided | Tokenised | CacheHits | BatchScored | BatchBisected | SignalsPublished | LateSignals
     | LaneChanged | LaneRestored | LaneFenced | LagSeen | Committed | TransactionLost | DeadLetterCut
     | AlertPublished | AlertsHeld | AlertsOpen | StateSize | StateEvicted | SinkFailed
-    | Trial | ModelLoaded | ModelRefused | DriftSeen | ConfigLoaded | ConfigRefused
+    | Trial | ModelLoaded | ModelRefused | DriftSeen | Explanations | ConfigLoaded | ConfigRefused
     | ServiceStarted | ServiceStopping | ServiceStopped | LoopLag | RequestFailed
 )  # fmt: skip

@@ -41,6 +41,8 @@ def level_of(event: ev.Event) -> int:
             return logging.WARNING
         case ev.ModelRefused() | ev.ConfigRefused() | ev.ModelLoaded(unchecked=True):
             return logging.WARNING
+        case ev.Explanations(failed=failed) if failed:
+            return logging.WARNING
         case ev.AlertPublished(state="firing" | "resolved"):
             return logging.INFO
         case ev.LaneChanged(state="ready" | "closed") | ev.LaneRestored() | ev.ModelLoaded() | ev.ConfigLoaded():

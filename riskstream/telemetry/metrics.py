@@ -33,6 +33,8 @@ _LOAD_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _RATIO = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
 
+EXPLAIN_OUTCOMES = ("explained", "known", "skipped", "failed")
+
 
 class Metrics:
     """Everything that a daemon counts, and the one place where an event changes it."""
@@ -51,6 +53,8 @@ class Metrics:
         self._define_stream()
         self._define_watch()
         self._define_model()
+        for explained in EXPLAIN_OUTCOMES:
+            self.explanations.labels(explained)
         for why in WHYS:
             self.reviews.labels(why)
         for refusal in REFUSALS:
@@ -111,6 +115,10 @@ class Metrics:
         self.model_refused = self._counter("model_refused", "Model versions that were not taken", "reason")
         self.model_swap = self._histogram("model_swap_seconds", "Fetching, checking and warming up a version", _LOAD_S)
         self.config_hash = self._gauge("config_hash", "1 for the configuration in force", "kind", "hash")
+        self.explanations = self._counter(
+            "explanations", "Pairs whose score was to be explained, by outcome", "outcome"
+        )
+        self.explain = self._histogram("explain_seconds", "Explaining a few pairs in the model", _WAIT_S)
         self.score_drift = self._gauge("score_drift", "Distance of a head's scores from those at training", "head")
 
     def expect(
@@ -148,6 +156,8 @@ class Metrics:
                 self.tokenize.observe(seconds)
             case ev.BatchScored():
                 self._apply_batch(event)
+            case ev.Explanations():
+                self._apply_explanations(event)
             case ev.LaneChanged() | ev.LaneRestored() | ev.LaneFenced() | ev.LagSeen():
                 self._apply_lane(event)
             case ev.Committed() | ev.TransactionLost():
@@ -191,6 +201,12 @@ class Metrics:
         self.inference.observe(event.inference_s)
         self.batch_texts.observe(event.texts)
         self.padding.observe(1 - event.tokens / event.padded if event.padded else 0.0)
+
+    def _apply_explanations(self, event: ev.Explanations) -> None:
+        for outcome in EXPLAIN_OUTCOMES:
+            self.explanations.labels(outcome).inc(getattr(event, outcome))
+        if event.explained:
+            self.explain.observe(event.seconds)
 
     def _apply_lane(self, event: ev.LaneChanged | ev.LaneRestored | ev.LaneFenced | ev.LagSeen) -> None:
         match event:

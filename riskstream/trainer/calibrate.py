@@ -12,13 +12,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from riskstream.core.records import Labels
-from riskstream.scoring.calibration import Array, probabilities, risk_scores, sigmoid, softmax, upper_logit
+from riskstream.scoring.calibration import UPPER, Array, probabilities, risk_scores, sigmoid, softmax, upper_logit
 from riskstream.scoring.manifest import Platt, Thresholds
 from riskstream.trainer.config import CalibrationConfig
 from riskstream.trainer.data import Example
 from riskstream.trainer.metrics import Bools, f1, kappa, levels_of
+from riskstream.trainer.windows import KINDS, fit_window_log
 
 POSITIVES_MIN = 15
 """A category with fewer positives in `valid` takes the threshold that is best for all categories together."""
@@ -32,6 +34,7 @@ class Calibration(msgspec.Struct, frozen=True):
     temperatures: dict[str, float]
     risk_score: Platt
     thresholds: Thresholds
+    window_log: float | None = None
 
 
 def calibrate(
@@ -63,7 +66,18 @@ def calibrate(
         recall=config.recall,
         risk_precision=config.risk_precision,
     )
-    return Calibration(temperatures, platt, thresholds)
+    return Calibration(
+        temperatures, platt, thresholds, _window_log(severity, platt, [examples[p] for p in judged], levels)
+    )
+
+
+def _window_log(severity: Array, platt: Platt, judged: Sequence[Example], levels: NDArray[np.int64]) -> float | None:
+    """For the worst of many windows, fitted on the passages of long documents, else on all rows."""
+    log_odds = platt.slope * upper_logit(severity) + platt.offset
+    adverse = levels >= severity.shape[1] - UPPER
+    of_documents = np.array([example.kind in KINDS for example in judged], dtype=bool)
+    fitted = fit_window_log(log_odds[of_documents], adverse[of_documents])
+    return fit_window_log(log_odds, adverse) if fitted is None else fitted
 
 
 def temperature(head: str, logits: Array, truth: Sequence[int | tuple[int, ...]]) -> float:

@@ -69,6 +69,7 @@ def finish(config: TrainConfig, labels: Labels, examples: Sequence[Example], out
         temperatures=chosen.temperatures,
         risk_score=chosen.risk_score,
         thresholds=chosen.thresholds,
+        window_log=chosen.window_log,
         data={file.path: sha256(path_of(config.data, file)) for file in config.data.files if not file.root},
         rows={file.path: sha256(path_of(config.data, file)) for file in config.data.files if file.root},
     )

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from riskstream.core.attribution import Shown
 from riskstream.core.codec import Scored, decode_alert, decode_signal, encode, read_alert, read_signal, signal
 from riskstream.core.deadletter import dead_letter
 from riskstream.core.errors import InternalError
@@ -21,6 +22,7 @@ from riskstream.core.records import (
     Labels,
     Mention,
     Message,
+    Passage,
     Position,
     Prediction,
     Reason,
@@ -62,7 +64,8 @@ PREDICTION = Prediction(
 )
 TELLING = Telling("reuters", 0.5, "unconfirmed", "A" * 43)
 SCORED = Scored(LABELS, "finrisk@3", "sha256:12", NOON + 2_000)
-SIGNAL = signal(DOCUMENT, TELLING, ACME, PREDICTION, SCORED)
+SHOWN = Shown("fell 瀚岳.", ((0, 4, 1.25),), Passage(5, 13, windows=7))
+SIGNAL = signal(DOCUMENT, TELLING, ACME, PREDICTION, SCORED, SHOWN)
 ALERT = Alert(
     alert_id="a1",
     sequence=3,

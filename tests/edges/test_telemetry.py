@@ -55,6 +55,7 @@ ONE_OF_EACH: list[ev.Event] = [
     trials.LaneSuspected("news", 0, 1_507),
     trials.TextConvicted("news", 0, 7),
     trials.TasterFailed("out of memory"),
+    ev.Explanations(explained=2, known=1, skipped=3, failed=1, seconds=0.2, detail="out of memory"),
 ]
 
 
@@ -78,7 +79,7 @@ def stderr_logging() -> Iterator[None]:
 
 def test_there_is_an_example_of_every_event() -> None:
     assert {type(event) for event in ONE_OF_EACH} == set(typing.get_args(ev.Event))
-    assert len(ONE_OF_EACH) == 33
+    assert len(ONE_OF_EACH) == 34
 
 
 @pytest.mark.parametrize("event", ONE_OF_EACH, ids=lambda event: type(event).__name__)
@@ -110,6 +111,8 @@ def test_every_event_is_counted_and_becomes_a_line(event: ev.Event) -> None:
         (ONE_OF_EACH[15], 'riskstream_alerts_held_total{reason="cooldown",rule="credit-shock"}', 1),
         (ONE_OF_EACH[19], 'riskstream_sink_failures_total{sink="alertmanager"}', 1),
         (ONE_OF_EACH[20], 'riskstream_model_info{model="finrisk@1"}', 1),
+        (ONE_OF_EACH[-1], 'riskstream_explanations_total{outcome="skipped"}', 3),
+        (ONE_OF_EACH[-1], "riskstream_explain_seconds_sum", 0.2),
         (ONE_OF_EACH[26], 'riskstream_config_hash{hash="abc",kind="rules"}', 1),
     ],
 )

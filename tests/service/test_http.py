@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from riskstream.core.clock import format_ms
@@ -19,6 +20,7 @@ from riskstream.service import http as http_module
 from riskstream.service.board import Board
 from riskstream.service.health import Health
 from riskstream.service.http import BODY_BYTES_MAX, HttpServer
+from riskstream.service.question import Wishes
 from riskstream.telemetry import Metrics, Telemetry
 from riskstream.telemetry.events import CacheHits
 
@@ -45,9 +47,12 @@ def alert(
     )  # fmt: skip
 
 
-async def score(pairs: Sequence[tuple[str, str]]) -> list[dict[str, object]]:
-    """A model that knows how long a text is."""
-    return [{"risk_score": len(text) / 100} for _, text in pairs]
+async def score(pairs: Sequence[tuple[str, str]], wishes: Sequence[Wishes]) -> list[dict[str, object]]:
+    """A model that knows how long a text is, and what was wished."""
+    return [
+        {"risk_score": len(text) / 100} | ({"wish": msgspec.structs.asdict(wish)} if wish.explain else {})
+        for (_, text), wish in zip(pairs, wishes, strict=True)
+    ]
 
 
 @pytest.fixture
@@ -207,7 +212,7 @@ async def test_other_routes_and_methods_are_refused_in_json(serve: Serve) -> Non
 async def test_a_fault_of_ours_is_500_without_a_traceback_and_one_line(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(pairs: Sequence[tuple[str, str]]) -> list[dict[str, object]]:
+    async def broken(pairs: Sequence[tuple[str, str]], wishes: Sequence[Wishes]) -> list[dict[str, object]]:
         raise KeyError("a secret detail")
 
     ask = await serve(score=broken, open_api=True)
@@ -225,10 +230,10 @@ async def test_more_requests_than_the_model_can_take_are_told_to_come_again(
     monkeypatch.setattr(http_module, "SCORING_MAX", 1)
     entered, go_on = asyncio.Event(), asyncio.Event()
 
-    async def slow(pairs: Sequence[tuple[str, str]]) -> list[dict[str, object]]:
+    async def slow(pairs: Sequence[tuple[str, str]], wishes: Sequence[Wishes]) -> list[dict[str, object]]:
         entered.set()
         await go_on.wait()
-        return await score(pairs)
+        return await score(pairs, wishes)
 
     ask = await serve(score=slow, open_api=True)
     first = asyncio.ensure_future(ask("POST", "/v1/score", json={"text": "x"}))

@@ -1,0 +1,62 @@
+"""What a message of a feed came to: the records that leave with its offset.
+
+    Prepared, Signals ─► signals, reviews        Rejected ─► a dead letter        nobody watched ─► nothing
+
+Each carries a fact, which is counted when the transaction is through (`facts.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from riskstream.core import codec
+from riskstream.core.deadletter import dead_letter
+from riskstream.core.records import Document, Output, Rejected, Signal
+from riskstream.core.reviews import ReviewPolicy
+from riskstream.service.facts import Fact
+from riskstream.service.lanes import Done
+from riskstream.service.pipeline import Prepared
+from riskstream.service.speaking import reviews_of
+
+
+class ScoreTopics(msgspec.Struct, frozen=True):
+    """Where results go, and how large a dead letter may be."""
+
+    signals: str
+    dead_letters: str
+    dead_letter_bytes_max: int
+    reviews: str = ""
+
+
+class Outcomes:
+    """Makes what a lane commits. Without `reviews` nobody is asked for labels."""
+
+    def __init__(self, topics: ScoreTopics, reviews: ReviewPolicy | None) -> None:
+        self._topics, self._reviews = topics, reviews
+
+    def scored(self, prepared: Prepared, signals: Sequence[Signal]) -> Done:
+        """The signals of a document, and the reviews that they ask for."""
+        document = prepared.document
+        since_ms = document.event_ms if isinstance(document, Document) else prepared.message.timestamp_ms
+        late = sum(signal.late for signal in signals)
+        asked = [] if self._reviews is None else reviews_of(document, signals, self._reviews, self._topics.reviews)
+        whys, reviews = tuple(why for why, _ in asked), [output for _, output in asked]
+        fact = Fact(prepared.feed, prepared.outcome, None, len(signals), late, prepared.entities_dropped, whys)
+        return Done((*(self._output(signal) for signal in signals), *reviews), since_ms, (), (fact,))
+
+    def unscored(self, prepared: Prepared) -> Done:
+        """A message that was refused, or that names nobody."""
+        if isinstance(prepared.document, Rejected):
+            return self.dead(prepared, prepared.document)
+        return Done((), prepared.message.timestamp_ms, (), (Fact(prepared.feed, prepared.outcome),))
+
+    def dead(self, prepared: Prepared, rejected: Rejected) -> Done:
+        """The dead letter of a message."""
+        letter = dead_letter(prepared.message, rejected, self._topics.dead_letters, self._topics.dead_letter_bytes_max)
+        fact = Fact(prepared.feed, "rejected", rejected.reason)
+        return Done((letter,), prepared.message.timestamp_ms, (), (fact,))
+
+    def _output(self, signal: Signal) -> Output:
+        return Output(self._topics.signals, signal.entity.id.encode(), codec.encode(signal))
