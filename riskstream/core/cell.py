@@ -120,6 +120,8 @@ class Cell:
 
     def due_ms(self) -> int | None:
         """When judging could next do something although no signal comes; None for never."""
+        if self.open is None and self.life == IDLE:
+            return self.gauge.rise_ms()
         rule, phase = self.taker.rule, self.life.phase
         due = [due_ms(self.life, rule.condition.hold)]
         if phase in ("pending", "firing"):
@@ -136,9 +138,10 @@ class Cell:
         return min((ms for ms in due if ms is not None), default=None)
 
     def _judge(self, now_ms: int, cause: Cause) -> Alert | None:
-        before, view = self.life, self.gauge.view()
-        if before == IDLE and view.value < self.taker.rule.condition.shape.limits[0].value:
+        before = self.life
+        if before == IDLE and self.gauge.value() < self.taker.lowest:
             return None
+        view = self.gauge.view()
         verdict, self.life, held = self._live(view, now_ms)
         if before.phase in ("idle", "cooling") and self.life.phase in ("pending", "firing"):
             self.opening, self.opening_ms = cause, now_ms

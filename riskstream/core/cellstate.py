@@ -11,7 +11,7 @@ from riskstream.core.records import Alert, AlertReason, Life, Severity
 from riskstream.core.shapes import Memory
 
 
-class Cause(msgspec.Struct, frozen=True):
+class Cause(msgspec.Struct, frozen=True, gc=False):
     """What made us judge: a signal and its event time, or a tick and its time."""
 
     id: str
@@ -23,7 +23,7 @@ class Cause(msgspec.Struct, frozen=True):
         return cls("tick", now_ms)
 
 
-class Open(msgspec.Struct, frozen=True):
+class Open(msgspec.Struct, frozen=True, gc=False):
     """The open alert: its last record, when that was made, and since when its value is below its severity."""
 
     alert: Alert
@@ -31,7 +31,7 @@ class Open(msgspec.Struct, frozen=True):
     low_since_ms: int | None = None
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """What the readers of the open alert know: the last sequence number and severity, and whether that is all."""
 
     sequence: int
@@ -42,7 +42,7 @@ class Told(msgspec.Struct, frozen=True):
 NOT_OPENED = Cause("", 0)
 
 
-class CellState(msgspec.Struct, frozen=True, omit_defaults=True):
+class CellState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """All of a cell that does not follow from its subject's documents, under this version of its rule."""
 
     rule_version: str = ""

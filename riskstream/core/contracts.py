@@ -24,7 +24,7 @@ MARKET = "*"
 """The entity id of a signal that is about no watched entity."""
 
 
-class Mention(msgspec.Struct, frozen=True):
+class Mention(msgspec.Struct, frozen=True, gc=False):
     """A watched entity found in a document. `mention` is the name as it stands in the text; `relevance` is 0 to 1."""
 
     id: str
@@ -33,7 +33,7 @@ class Mention(msgspec.Struct, frozen=True):
     relevance: float
 
 
-class Passage(msgspec.Struct, frozen=True):
+class Passage(msgspec.Struct, frozen=True, gc=False):
     """The part of a long text that speaks: code points `start` to `end` of the feed's own `text`, the worst of so many
     windows; `left_out` would have been read, too, but for `scoring.windows_max`."""
 
@@ -43,7 +43,7 @@ class Passage(msgspec.Struct, frozen=True):
     left_out: int = 0
 
 
-class Signal(msgspec.Struct, frozen=True):
+class Signal(msgspec.Struct, frozen=True, gc=False):
     """What one document says about one entity; published to `riskstream.signals`, key = entity id.
 
     `spans` are (start, end, weight) in code points of `snippet`: the words that moved `risk_score`, and by how much its
@@ -82,7 +82,7 @@ class Signal(msgspec.Struct, frozen=True):
     schema: int = SCHEMA
 
 
-class SubjectRef(msgspec.Struct, frozen=True):
+class SubjectRef(msgspec.Struct, frozen=True, gc=False):
     """What an alert is about."""
 
     by: str
@@ -90,7 +90,7 @@ class SubjectRef(msgspec.Struct, frozen=True):
     name: str
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """One signal behind an alert. `spans` are (start, end, weight) in code points of `text`, at most 500 long."""
 
     signal_id: str
@@ -110,7 +110,7 @@ AlertReason = Literal[
 ]  # fmt: skip
 
 
-class Alert(msgspec.Struct, frozen=True):
+class Alert(msgspec.Struct, frozen=True, gc=False):
     """One record of an alert's life, published to `riskstream.alerts` with key = alert id. The last is the truth."""
 
     alert_id: str

@@ -58,14 +58,14 @@ from riskstream.core.contracts import (
 Headers = tuple[tuple[str, bytes], ...]
 
 
-class Partition(msgspec.Struct, frozen=True, order=True):
+class Partition(msgspec.Struct, frozen=True, gc=False, order=True):
     """One partition of a topic."""
 
     topic: str
     partition: int
 
 
-class Position(msgspec.Struct, frozen=True, order=True):
+class Position(msgspec.Struct, frozen=True, gc=False, order=True):
     """Where a record lies in the broker."""
 
     topic: str
@@ -73,7 +73,7 @@ class Position(msgspec.Struct, frozen=True, order=True):
     offset: int
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A record as the broker gave it. `timestamp_ms` is the broker's append time where the topic keeps one."""
 
     position: Position
@@ -83,7 +83,7 @@ class Message(msgspec.Struct, frozen=True):
     headers: Headers = ()
 
 
-class Output(msgspec.Struct, frozen=True):
+class Output(msgspec.Struct, frozen=True, gc=False):
     """A record to be written. Without a `partition` the key decides; the same key always goes to the same partition."""
 
     topic: str
@@ -156,7 +156,7 @@ class Watched(msgspec.Struct, frozen=True):
     weight: float = 1.0
 
 
-class Ticket(msgspec.Struct, frozen=True):
+class Ticket(msgspec.Struct, frozen=True, gc=False):
     """A place in a lane's order. Results for an epoch that has closed are dropped."""
 
     lane: Partition
@@ -208,7 +208,7 @@ class Prediction(msgspec.Struct, frozen=True):
     risk_score: float
 
 
-class WindowView(msgspec.Struct, frozen=True):
+class WindowView(msgspec.Struct, frozen=True, gc=False):
     """What a rule sees of a subject at one moment. `evidence` holds signal ids, most telling first."""
 
     value: float
@@ -218,7 +218,7 @@ class WindowView(msgspec.Struct, frozen=True):
     evidence: tuple[str, ...]
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What a rule says of a view: the highest severity whose limit is reached, or None; whether an open alert holds."""
 
     severity: Severity | None
@@ -229,7 +229,7 @@ class Verdict(msgspec.Struct, frozen=True):
 Phase = Literal["idle", "pending", "firing", "cooling"]
 
 
-class Life(msgspec.Struct, frozen=True):
+class Life(msgspec.Struct, frozen=True, gc=False):
     """Where one rule stands for one subject.
 
     idle → pending (held, not long enough) → firing → cooling (resolved a moment ago) → idle; `streak` counts episodes.

@@ -124,6 +124,7 @@ class Taker:
         "held",
         "horizon_ms",
         "kind",
+        "lowest",
         "mutes",
         "name",
         "room",
@@ -138,6 +139,7 @@ class Taker:
         self.name, self.horizon_ms = rule.name, rule.horizon_ms
         self.version = version(rule)
         self.condition_hash = condition_hash(rule)
+        self.lowest = shape.limits[0].value
         self.warmth = Warmth(self.version, shape.needs_ms or 0)
         self.room = Room(rule.per_minute_max)
         self.held: Counter[HeldReason] = Counter()
@@ -146,6 +148,12 @@ class Taker:
         self._sieve = Sieve(rule.condition.match)
         self._steps = [Sieve(step) for step in shape.steps] if isinstance(shape, Sequence) else None
         self._read = reader(shape.measure.field)
+
+    @property
+    def asks(self) -> bool:
+        """It does not take just any signal of a subject that it may be about."""
+        match = msgspec.structs.replace(self.rule.condition.match, entities=(), groups=())
+        return self._steps is not None or match != Match()
 
     def takes(self, signal: Signal) -> bool:
         """The signal passes every part of the match that may differ between signals of one subject."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from riskstream.core.panel import Panel
 from riskstream.core.records import SubjectRef, Watched
-from riskstream.core.rules import Taker
 from riskstream.core.state import Journal
 from riskstream.core.subjects import Subject
 from riskstream.core.takers import Takers
@@ -43,7 +43,7 @@ class Shelf:
         rules = self.takers.rules
         self.horizon_ms = rules.horizon_ms
         self._named = frozenset(name for rule in rules.rules for name in rule.condition.match.entities)
-        self._kinds: dict[tuple[tuple[str, ...], str], tuple[Taker, ...]] = {}
+        self._kinds: dict[tuple[tuple[str, ...], str], Panel] = {}
 
     def get(self, subject_id: str) -> Subject | None:
         """The subject, if anything is remembered of it."""
@@ -53,7 +53,7 @@ class Shelf:
         """A new subject at the back. `name` is for one that the watchlist does not know."""
         watched = self.watchlist.get(subject_id)
         ref = SubjectRef(BY, subject_id, watched.name if watched else name)
-        subject = self._subjects[subject_id] = Subject(ref, self.takers_of(subject_id), self._journal)
+        subject = self._subjects[subject_id] = Subject(ref, self.panel_of(subject_id), self._journal)
         return subject
 
     def touch(self, subject: Subject) -> None:
@@ -65,14 +65,14 @@ class Shelf:
         subject.leave()
         del self._subjects[subject.ref.id]
 
-    def takers_of(self, subject_id: str) -> tuple[Taker, ...]:
+    def panel_of(self, subject_id: str) -> Panel:
         """The rules that may ever take a signal of this subject."""
         watched = self.watchlist.get(subject_id)
         groups = watched.groups if watched else ()
         kind = (groups, subject_id if subject_id in self._named else "")
-        takers = self._kinds.get(kind)
-        if takers is None:
+        panel = self._kinds.get(kind)
+        if panel is None:
             if len(self._kinds) >= KINDS_MAX:
                 self._kinds.clear()
-            takers = self._kinds[kind] = self.takers.of(BY, subject_id, groups)
-        return takers
+            panel = self._kinds[kind] = Panel(self.takers.of(BY, subject_id, groups))
+        return panel

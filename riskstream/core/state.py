@@ -47,7 +47,7 @@ class Change(NamedTuple):
     due_ms: int | None = None
 
 
-class LaneState(msgspec.Struct, frozen=True, omit_defaults=True):
+class LaneState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What belongs to a lane as a whole, written with every transaction. `partitions` is the count that the keys of
     its topic were spread over; `config` names the rules and the watchlist that its records were made under; `rules`
     is what they keep for the whole lane."""
@@ -60,14 +60,14 @@ class LaneState(msgspec.Struct, frozen=True, omit_defaults=True):
     rules: LaneRules = LaneRules()
 
 
-class _Written(msgspec.Struct, frozen=True, omit_defaults=True):
+class _Written(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     v: int
     offset: int
     state: msgspec.Struct
     due_ms: int | None = None
 
 
-class _Read(msgspec.Struct, frozen=True):
+class _Read(msgspec.Struct, frozen=True, gc=False):
     v: int
     offset: int
     state: msgspec.Raw

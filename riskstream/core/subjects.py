@@ -13,12 +13,14 @@ Rule 5. Every arrival that is remembered is one record of the state, and what is
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from riskstream.core.cell import Cell
 from riskstream.core.cellstate import CellState
+from riskstream.core.panel import Panel
 from riskstream.core.records import Signal, SubjectRef
 from riskstream.core.rules import Taker
 from riskstream.core.state import RULE, SIGNAL, Journal, Sleeper
@@ -29,7 +31,7 @@ SEEN_PER_EVENT = 4
 """Arrivals remembered for each document that may be: repeated ones are small."""
 
 
-class Remembered(msgspec.Struct, frozen=True, omit_defaults=True):
+class Remembered(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One arrival, at `seen_ms` on the lane's clock. Without a `signal` it is a repeated or replaced document, of which
     only the place (`seen_id`) is remembered."""
 
@@ -56,15 +58,15 @@ class Intake(NamedTuple):
 
 
 class Subject:
-    """One subject of a lane. `takers` are the rules that may ever take one of its signals. `journal` is told of every
+    """One subject of a lane. `panel` holds the rules that may ever take one of its signals. `journal` is told of every
     record that changes; None where nobody keeps them."""
 
     __slots__ = (
-        "cells", "documents", "housekeeping_ms", "journal", "ref", "seen", "sequence", "sleeper", "takers",
+        "cells", "documents", "housekeeping_ms", "journal", "panel", "ref", "seen", "sequence", "sleeper",
     )  # fmt: skip
 
-    def __init__(self, ref: SubjectRef, takers: tuple[Taker, ...], journal: Journal | None = None) -> None:
-        self.ref, self.takers, self.journal = ref, takers, journal
+    def __init__(self, ref: SubjectRef, panel: Panel, journal: Journal | None = None) -> None:
+        self.ref, self.panel, self.journal = ref, panel, journal
         self.cells: dict[str, Cell] = {}
         self.documents: dict[str, Remembered] = {}
         self.seen: dict[str, Remembered] = {}
@@ -105,22 +107,20 @@ class Subject:
         fresh = Remembered(self.sequence, now_ms, event_ms, signal)
         self.documents[signal.document_id] = fresh
         self._see(signal.signal_id, fresh, raw)
-        for taker in self.takers:
+        for taker in self.panel.takers_of(signal):
             self._enter(taker, fresh, now_ms, changed)
         dropped = self._make_room(events_max, now_ms, changed)
         return Intake("accepted" if known is None else "revision", _in_order(changed), dropped)
 
-    def adopt(self, takers: tuple[Taker, ...], now_ms: int) -> tuple[Cell, ...]:
+    def adopt(self, panel: Panel, now_ms: int) -> tuple[Cell, ...]:
         """Go on with other rules. Cells of rules that are still there stay; new ones see what is remembered.
 
         Whoever calls has resolved and removed the cells of the rules that went. The new cells are given back.
         """
-        self.takers = takers
-        fresh = [taker for taker in takers if taker.name not in self.cells]
-        made: dict[str, Cell] = {}
+        self.panel = panel
+        there, made = frozenset(self.cells), dict[str, Cell]()
         for document in self.documents.values():
-            for taker in fresh:
-                self._enter_again(taker, document, now_ms, made)
+            self._enter_again(document, now_ms, made, but=there)
         return _in_order(made)
 
     def forget(self, now_ms: int, memory_ms: int) -> int | None:
@@ -163,7 +163,7 @@ class Subject:
         if not self.ref.name:
             named = (arrival.signal.entity.name for arrival in self.seen.values() if arrival.signal is not None)
             self.ref = SubjectRef(self.ref.by, self.ref.id, next(named, ""))
-        for taker in self.takers:
+        for taker in self.panel.all:
             saved = of_rules.get(taker.name)
             if saved is not None and saved.rule_version == taker.version:
                 cell = self.cells[taker.name] = Cell(taker, self.ref, self.cells)
@@ -172,8 +172,7 @@ class Subject:
             if arrival.signal is not None:
                 self.documents.pop(arrival.signal.document_id, None)
                 self.documents[arrival.signal.document_id] = arrival
-                for taker in self.takers:
-                    self._enter_again(taker, arrival, now_ms, {})
+                self._enter_again(arrival, now_ms, {})
         for cell in self.cells.values():
             cell.advance(now_ms)
         return of_rules
@@ -221,7 +220,7 @@ class Subject:
 
     def _enter(self, taker: Taker, document: Remembered, now_ms: int, changed: dict[str, Cell]) -> None:
         signal = document.signal
-        if signal is None or document.event_ms <= now_ms - taker.horizon_ms or not taker.takes(signal):
+        if signal is None or document.event_ms <= now_ms - taker.horizon_ms:
             return
         cell = self.cells.get(taker.name)
         if cell is None:
@@ -229,10 +228,15 @@ class Subject:
         cell.add(taker.event(document.event_ms, document.sequence, signal), now_ms)
         changed[taker.name] = cell
 
-    def _enter_again(self, taker: Taker, document: Remembered, now_ms: int, changed: dict[str, Cell]) -> None:
-        """Enter a document as at its arrival, unless it means nothing any more."""
-        if document.event_ms > now_ms - taker.horizon_ms:
-            self._enter(taker, document, document.seen_ms, changed)
+    def _enter_again(
+        self, document: Remembered, now_ms: int, changed: dict[str, Cell], but: Set[str] = frozenset()
+    ) -> None:
+        """Enter a document as at its arrival where it still means something, for all rules `but` these."""
+        if document.signal is None:
+            return
+        for taker in self.panel.takers_of(document.signal):
+            if taker.name not in but and document.event_ms > now_ms - taker.horizon_ms:
+                self._enter(taker, document, document.seen_ms, changed)
 
     def _remove(self, document: Remembered, now_ms: int, changed: dict[str, Cell]) -> None:
         """Take a document's event out of the cells for which it still means something."""

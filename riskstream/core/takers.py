@@ -33,7 +33,7 @@ class Takers:
         self.rules = rules
         self.all = tuple(Taker(rule) for rule in rules.rules)
         self._model = ""
-        self._hand_out_mutes()
+        self._arrange()
 
     def hear(self, model: str, now_ms: int) -> None:
         """A signal of this model comes."""
@@ -51,7 +51,7 @@ class Takers:
         for taker in self.all:
             if taker.version not in kept and since_ms is not None:
                 taker.warmth.hear(self._model, max(since_ms, remembered_ms))
-        self._hand_out_mutes()
+        self._arrange()
 
     def of(self, by: str, subject_id: str, groups: tuple[str, ...]) -> tuple[Taker, ...]:
         """The rules that may ever take a signal of this subject."""
@@ -61,16 +61,18 @@ class Takers:
         """What was held back so far, by rule and reason."""
         return Counter({(taker.name, why): count for taker in self.all for why, count in taker.held.items()})
 
-    def _hand_out_mutes(self) -> None:
+    def _arrange(self) -> None:
         for taker in self.all:
             taker.mutes = self.rules.mutes.of(taker.kind)
+        self._looking_back = [taker for taker in self.all if taker.rule.condition.shape.needs_ms is not None]
+        self._limited = [taker for taker in self.all if taker.rule.per_minute_max is not None]
 
     def save(self) -> LaneRules:
         """What must be kept."""
         return LaneRules(
             self._model,
-            {taker.name: taker.warmth.save() for taker in self.all if taker.rule.condition.shape.needs_ms is not None},
-            {taker.name: fired for taker in self.all if (fired := taker.room.save())},
+            {taker.name: taker.warmth.save() for taker in self._looking_back},
+            {taker.name: fired for taker in self._limited if (fired := taker.room.save())},
         )
 
     def restore(self, state: LaneRules) -> None:

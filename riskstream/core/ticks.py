@@ -69,8 +69,11 @@ class Ticks:
 
     def judge(self, cell: Cell, cause: Cause, alerts: list[Alert]) -> None:
         """Judge a cell now; note what it has to say, what it has to keep and when it is due."""
-        self.note(cell.judge(self.clock_ms, cause), alerts)
-        self._keep(cell)
+        alert = cell.judge(self.clock_ms, cause)
+        if alert is not None:
+            self.note(alert, alerts)
+        if self._journal is not None:
+            self._keep(cell, self._journal)
         self._await(cell)
 
     def resolve(self, cell: Cell, reason: AlertReason, alerts: list[Alert]) -> None:
@@ -156,10 +159,10 @@ class Ticks:
         if self._journal is not None:
             self._journal.put(subject.ref.id, RULE, name, None)
 
-    def _keep(self, cell: Cell) -> None:
+    def _keep(self, cell: Cell, journal: Journal) -> None:
         state = cell.save()
-        if self._journal is not None and state != cell.saved:
-            self._journal.put(cell.subject.id, RULE, cell.taker.name, state)
+        if state is not cell.saved and state != cell.saved:
+            journal.put(cell.subject.id, RULE, cell.taker.name, state)
         cell.saved = state
 
     def _await(self, cell: Cell, latest_ms: int | None = None) -> None:

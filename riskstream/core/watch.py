@@ -45,7 +45,7 @@ class WatchLimits(msgspec.Struct, frozen=True):
     subjects_max: int = 100_000
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """What one signal did: the alerts in order, those of the ticks before it included, and what became of itself."""
 
     alerts: tuple[Alert, ...]
@@ -150,9 +150,9 @@ class Watch:
         """What of the state is another since the last call."""
         return self._journal.take(self.ticks.due_of) if self._journal is not None else ()
 
-    def save(self) -> LaneState:
-        """What belongs to the lane as a whole."""
-        return LaneState(self.clock_ms, 0, self.config, self.late, self.dropped, self.takers.save())
+    def save(self, partitions: int = 0) -> LaneState:
+        """What belongs to the lane as a whole, of so many of its topic."""
+        return LaneState(self.clock_ms, partitions, self.config, self.late, self.dropped, self.takers.save())
 
     def restore(self, kept: Kept) -> None:
         """Go on from what another owner wrote. Subjects sleep until something is due or a signal of theirs comes.
@@ -201,7 +201,7 @@ class Watch:
         self._shelf.refresh(watchlist)
 
         def reason(cell: Cell) -> AlertReason | None:
-            taken = any(taker.name == cell.taker.name for taker in self._shelf.takers_of(cell.subject.id))
+            taken = cell.taker in self._shelf.panel_of(cell.subject.id).all
             return None if taken and cell.subject.id not in gone else "entity_removed"
 
         self._rebuild(alerts, reason, gone)
@@ -220,5 +220,5 @@ class Watch:
             if subject.ref.id in gone:
                 self._shelf.remove(subject)
                 continue
-            for cell in subject.adopt(self._shelf.takers_of(subject.ref.id), self.clock_ms):
+            for cell in subject.adopt(self._shelf.panel_of(subject.ref.id), self.clock_ms):
                 self.ticks.judge(cell, Cause.tick(self.clock_ms), alerts)

@@ -53,6 +53,7 @@ class Window:
         "_sum",
         "_supporting",
         "_top",
+        "_value",
         "_view",
         "events",
         "measure",
@@ -70,6 +71,7 @@ class Window:
         self._stories: dict[str, int] = {}
         self._decay = Decay(measure.half_life_ms) if measure.half_life_ms else None
         self._ordered: list[int] | None = [] if measure.percentile is not None else None
+        self._value: float | None = None
         self._view: WindowView | None = None
 
     def add(self, event: Event) -> None:
@@ -79,7 +81,7 @@ class Window:
         else:
             self.events.append(event)
         self._count(event, 1)
-        self._view = None
+        self._value = self._view = None
 
     def remove(self, event_ms: int, sequence: int) -> bool:
         """Take an event out; False where it is not there."""
@@ -87,7 +89,7 @@ class Window:
         if index == len(self.events) or self.events[index][:2] != (event_ms, sequence):
             return False
         self._count(self.events.pop(index), -1)
-        self._view = None
+        self._value = self._view = None
         return True
 
     def advance(self, now_ms: int) -> list[Event]:
@@ -101,7 +103,7 @@ class Window:
         for event in gone:
             self._count(event, -1)
         del events[:count]
-        self._view = None
+        self._value = self._view = None
         return gone
 
     def due_ms(self) -> int | None:
@@ -110,7 +112,9 @@ class Window:
 
     def value(self) -> float:
         """The aggregate, in units of the field or a number of things, rounded to four decimals."""
-        return self.view().value
+        if self._value is None:
+            self._value = round(self._aggregate(), 4) + 0.0  # so that there is no -0.0
+        return self._value
 
     def top(self) -> float:
         """The highest amount in the window, in units of the field; 0 where it is empty."""
@@ -121,8 +125,7 @@ class Window:
     def view(self, evidence_max: int = 0) -> WindowView:
         """The aggregate and the counts, with the ids of at most `evidence_max` supporting signals, best first."""
         if self._view is None:
-            value = round(self._aggregate(), 4) + 0.0  # so that there is no -0.0
-            self._view = WindowView(value, len(self._documents), len(self._sources), len(self._stories), ())
+            self._view = WindowView(self.value(), len(self._documents), len(self._sources), len(self._stories), ())
         if not evidence_max:
             return self._view
         ids = tuple(event.signal.signal_id for event in self.best(evidence_max))

@@ -26,7 +26,7 @@ from riskstream.core.records import Message, Output, Partition, Ticket
 Phase = Literal["opening", "restoring", "ready", "draining", "closed"]
 
 
-class Done(msgspec.Struct, frozen=True):
+class Done(msgspec.Struct, frozen=True, gc=False):
     """What a record came to: what is to be written, and what to count once it is.
 
     `since_ms` is the moment that end-to-end time counts from; None for the work of a tick. `last` is written, after all

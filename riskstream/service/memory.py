@@ -26,7 +26,7 @@ class Memory:
     """One state topic. `partitions` is how many both topics have; `version` that of the records that are written."""
 
     def __init__(self, log: StateLog, topic: str, partitions: int, version: int) -> None:
-        self._log, self.topic, self._partitions, self._version = log, topic, partitions, version
+        self._log, self.topic, self.partitions, self._version = log, topic, partitions, version
 
     async def load(self, lane: Partition, known_end: int | None) -> Loaded | None:
         """What was kept of a lane; None where the log still ends at `known_end`. Raises LaneLost, OperatorError."""
@@ -34,7 +34,7 @@ class Memory:
         if read is None:
             return None
         kept = state.split(read.records, self.topic)
-        if kept.lane is not None and kept.lane.partitions != self._partitions:
+        if kept.lane is not None and kept.lane.partitions != self.partitions:
             raise self._other_partitions(lane, kept.lane.partitions)
         return Loaded(kept, read.count, read.end)
 
@@ -44,19 +44,19 @@ class Memory:
 
     def outputs(self, lane: Partition, changes: tuple[Change, ...], offset: int) -> tuple[Output, ...]:
         """The records of what changed, by the input at `offset`."""
-        records = (state.encode(change, offset, self._version) for change in changes)
-        return tuple(Output(self.topic, key, value, (), lane.partition) for key, value in records)
+        topic, number, version = self.topic, lane.partition, self._version
+        records = [state.encode(change, offset, version) for change in changes]
+        return tuple([Output(topic, key, value, (), number) for key, value in records])
 
     def lane_output(self, lane: Partition, now: LaneState, offset: int) -> Output:
         """The record of the lane itself: one in each transaction."""
-        now = msgspec.structs.replace(now, partitions=self._partitions)
         key, value = state.encode_lane(now, offset, self._version)
         return Output(self.topic, key, value, (), lane.partition)
 
     def _other_partitions(self, lane: Partition, before: int) -> OperatorError:
         return OperatorError(
             "partitions of " + lane.topic,
-            self._partitions,
+            self.partitions,
             f"the state in {self.topic!r} was written when there were {before}, so entities would be looked for in "
             f"partitions that do not hold them",
             f"go back to topics with {before} partitions; or name new topics in topics.signals and topics.state, "

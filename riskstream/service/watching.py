@@ -136,7 +136,7 @@ class WatchProcessor:
     ) -> Done:
         mine = self._lanes[lane]
         outputs += self._memory.outputs(lane, mine.engine.changes(), mine.offset)
-        last = self._memory.lane_output(lane, mine.engine.save(), mine.offset)
+        last = self._memory.lane_output(lane, mine.engine.save(self._memory.partitions), mine.offset)
         return Done(outputs, since_ms, (last,), tuple(facts))
 
     def committed(self, lane: Partition, results: Sequence[Done], ends: Ends) -> None:
