@@ -1,1 +1,1 @@
-"""What riskstream costs, measured: each module is a command, `python -m bench.NAME`, with a table and JSON as its last line."""
+"""What riskstream costs, measured: `python -m bench.NAME` gives a table, and JSON as its last line."""

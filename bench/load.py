@@ -1,4 +1,4 @@
-"""The load of the watch benches: 50 rules of which 5 take a signal, and signals of about 1 kB over any number of entities.
+"""The load of the watch benches: 50 rules of which 5 take a signal, and signals of about 1 kB over any entities.
 
 five       max, mean, count, decayed mean, sum, over one to six hours; a few per cent of the entities have an alert
 forty-five other groups (15), other kinds of document (15), a probability that nothing reaches (15)
@@ -105,7 +105,7 @@ def signals(count: int, entities: int, *, per_s: int = 200, seed: int = 1) -> It
             kind="news",
             lang="en",
             title=f"{who} Corporation tells of number {i} in its quarterly report",
-            snippet="The company said on Tuesday that its results would be in line with what it had told in the spring.",
+            snippet="The company said on Tuesday that its results would be in line with what it told in spring.",
             url=f"https://example.com/news/{i}",
             sentiment={"negative": round(score * 0.9, 4), "neutral": 0.4, "positive": 0.1},
             severity={"none": round(1 - score, 4), "watch": 0.1, "material": round(score / 2, 4), "severe": 0.0},

@@ -1,0 +1,131 @@
+"""The watch stage without a broker: signals a second and core, bytes an entity, and how both grow.
+
+    python -m bench.watch [--entities 1000 10000 100000] [--repeat 3]
+
+Signals go in as bytes; out come alerts, state records and the lane's record as bytes: decoding, fifty rules, evidence
+and encoding are all inside. Time is the CPU's, so that a busy machine counts less. Each run is a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import math
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench import load
+from riskstream.cli_support import COLLECTOR
+from riskstream.core.ports import TopicInfo
+from riskstream.core.records import Partition, Ticket
+from riskstream.core.watch import WatchLimits
+from riskstream.kafka.memory import MemoryBroker
+from riskstream.service.lanes import Done
+from riskstream.service.memory import Memory
+from riskstream.service.watching import WatchProcessor, WatchTopics
+from riskstream.telemetry import Metrics, Telemetry
+
+LANE = Partition(load.TOPIC, 0)
+PER_ENTITY, SIGNALS_MIN, CHUNK = 2, 20_000, 500
+T_95 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23}
+
+
+async def processor(entities: int) -> WatchProcessor:
+    """A stage with one lane, open, whose state goes nowhere."""
+    broker = MemoryBroker(lambda: 0)
+    await broker.create_topics([TopicInfo("state", 1)])
+    made = WatchProcessor(
+        load.rules(),
+        load.watchlist(entities),
+        WatchTopics("alerts", "dead", 1_000),
+        Memory(broker.state("state"), "state", 1, 1),
+        limits=WatchLimits(),
+        config="bench",
+        tick_lag_ms=2_000,
+        telemetry=Telemetry(Metrics()),
+    )
+    await made.opened(LANE)
+    return made
+
+
+def measure(entities: int) -> dict[str, float]:
+    """One run: the first half of the signals meets every entity, the second is what a lane that runs pays."""
+    gc.set_threshold(*COLLECTOR)
+    messages = list(load.signals(max(SIGNALS_MIN, PER_ENTITY * entities), entities))
+    stage = asyncio.run(processor(entities))
+    gc.collect()
+    gc.freeze()
+    out: list[int] = []
+
+    def finish(_: Ticket, done: Done) -> None:
+        out.append(sum(len(output.value or b"") for output in done.outputs))
+
+    half, before = len(messages) // 2, resident()
+    seconds = []
+    for part in (messages[:half], messages[half:]):
+        started = time.process_time()
+        for at in range(0, len(part), CHUNK):
+            stage.accept([(Ticket(LANE, 1, i), message) for i, message in enumerate(part[at : at + CHUNK])], finish)
+        seconds.append(time.process_time() - started)
+    return {
+        "entities": entities,
+        "signals": len(messages),
+        "signal_bytes": statistics.fmean(len(message.value or b"") for message in messages),
+        "state_bytes": statistics.fmean(out),
+        "first_per_s": half / seconds[0],
+        "per_s": half / seconds[1],
+        "seconds": sum(seconds),
+        "bytes_per_entity": (resident() - before) / entities,
+    }
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+
+def exponent(runs: list[dict[str, float]]) -> tuple[float, float]:
+    """How the time grows with the signals, as a power, and half its 95 % interval."""
+    x, y = [math.log(run["signals"]) for run in runs], [math.log(run["seconds"]) for run in runs]
+    slope, intercept = statistics.linear_regression(x, y)
+    left = sum((b - slope * a - intercept) ** 2 for a, b in zip(x, y, strict=True))
+    spread = sum((a - statistics.fmean(x)) ** 2 for a in x)
+    free = len(runs) - 2
+    return slope, T_95.get(free, 2.2) * math.sqrt(left / free / spread) if free > 0 else math.inf
+
+
+def main() -> None:
+    """All sizes, alternating, each in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--entities", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(options.one)))
+        return
+    runs: list[dict[str, float]] = []
+    print("  entities   signals  per core s  at first  bytes/entity  state B/signal")
+    for _ in range(options.repeat):
+        for entities in options.entities:
+            command = [sys.executable, "-m", "bench.watch", "--one", str(entities)]
+            run = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            runs.append(run)
+            print(
+                f"{entities:>10,}{run['signals']:>10,.0f}{run['per_s']:>12,.0f}{run['first_per_s']:>10,.0f}"
+                f"{run['bytes_per_entity']:>14,.0f}{run['state_bytes']:>16,.0f}",
+                flush=True,
+            )
+    power, half = exponent(runs)
+    best = {e: max(run["per_s"] for run in runs if run["entities"] == e) for e in options.entities}
+    print(json.dumps({"per_core_s": best, "exponent": round(power, 3), "interval": round(half, 3), "runs": runs}))
+
+
+if __name__ == "__main__":
+    main()
