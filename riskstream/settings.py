@@ -34,6 +34,7 @@ from riskstream.sections import (
     Trainer,
     Watch,
 )
+from riskstream.sections_sink import Sink
 
 ENV_PREFIX = "RISKSTREAM_"
 DEFAULT_FILE = Path("config/riskstream.toml")
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     reviews: Reviews = Reviews()
     trainer: Trainer = Trainer()
     http: Http = Http()
+    sink: tuple[Sink, ...] = ()
     log: Log = Log()
 
     @classmethod
@@ -114,6 +116,9 @@ class Settings(BaseSettings):
         names = [feed.name for feed in self.feed]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two [[feed]] tables have the name {twice[0]!r}; give each its own")
+        sinks = [sink.name for sink in self.sink]
+        if twice := sorted({name for name in sinks if sinks.count(name) > 1}):
+            raise ValueError(f"two [[sink]] tables have the name {twice[0]!r}; give each its own")
         return self
 
 

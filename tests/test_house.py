@@ -21,9 +21,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     **dict.fromkeys(EDGES, frozenset({"core"})),
     "report": frozenset({"core"}),
     "trainer": frozenset({"core", "scoring", "registry"}),
-    "service": frozenset({"core", *EDGES, "report", "settings", "sections"}),
+    "service": frozenset({"core", *EDGES, "report", "settings", "sections", "sections_sink"}),
     "sections": frozenset({"core"}),
-    "settings": frozenset({"core", "sections"}),
+    "sections_sink": frozenset({"sections"}),
+    "settings": frozenset({"core", "sections", "sections_sink"}),
     "cli": frozenset(
         {
             "cli_data",

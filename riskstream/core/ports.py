@@ -135,8 +135,8 @@ class Reader(Protocol):
     async def offsets_at(self, at_ms: int) -> Mapping[int, int]:
         """Per partition the first offset with a timestamp at or after `at_ms`; the end where there is none."""
 
-    def follow(self) -> AsyncIterator[Message]:
-        """From the beginning and on, without end."""
+    def follow(self, from_offsets: Mapping[int, int] | None = None) -> AsyncIterator[Message]:
+        """From the beginning, or from the given offset per partition, and on without end; all partitions."""
 
 
 class Publisher(Protocol):

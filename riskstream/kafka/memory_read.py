@@ -59,9 +59,9 @@ class MemoryReader:
         """Per partition the first offset with a timestamp at or after `at_ms`; the end where there is none."""
         return {each.partition: self._broker.log(each).offset_at(at_ms) for each in self._partitions(None)}
 
-    async def follow(self) -> AsyncIterator[Message]:
-        """From the beginning and on, without end."""
-        positions = dict.fromkeys(self._partitions(None), 0)
+    async def follow(self, from_offsets: Mapping[int, int] | None = None) -> AsyncIterator[Message]:
+        """From the beginning, or from the given offset per partition, and on without end; all partitions."""
+        positions = {each: (from_offsets or {}).get(each.partition, 0) for each in self._partitions(None)}
         appended = asyncio.Event()
         self._broker.waits(appended)
         try:

@@ -67,10 +67,10 @@ class KafkaReader:
             ends = await consumer.end_offsets(partitions)
             return {tp.partition: ends[tp] if there is None else there.offset for tp, there in found.items()}
 
-    async def follow(self) -> AsyncIterator[Message]:
-        """From the beginning and on, without end."""
+    async def follow(self, from_offsets: Mapping[int, int] | None = None) -> AsyncIterator[Message]:
+        """From the beginning, or from the given offset per partition, and on without end; all partitions."""
         async with self._consumer(None) as consumer:
-            await self._seek(consumer, {})
+            await self._seek(consumer, from_offsets or {})
             while True:
                 for messages in (await self._next(consumer)).values():
                     for message in messages:

@@ -27,10 +27,13 @@ from riskstream.service.ask import Desk, score_pairs
 from riskstream.service.board import Board
 from riskstream.service.health import Health
 from riskstream.service.http import HttpServer
+from riskstream.service.lanes import Processor
 from riskstream.service.memory import Memory
 from riskstream.service.outcomes import ScoreTopics
 from riskstream.service.score import ScoreProcessor
-from riskstream.service.serving import follow_alerts
+from riskstream.service.serving import Table, follow_alerts
+from riskstream.service.sinks.sinks import START as SINKS_START
+from riskstream.service.sinks.sinks import Sinks
 from riskstream.service.stage import Stage
 from riskstream.service.swap import Follower, Loaded, load_first
 from riskstream.service.taster import ChildTaster, score_as_daemon
@@ -82,6 +85,7 @@ class Daemon:
         if "score" in self.stages and not inputs.starts:
             raise OperatorError("feed", [], "no feed is configured", "add a [[feed]] table with a name and a topic")
         self._tell_inputs(inputs)
+        sinks = Sinks(settings.sink, telemetry=self.telemetry, now_ms=self._now_ms) if "serve" in self.stages else None
         self.http = self._make_http()
         await self.http.start()
         try:
@@ -89,8 +93,10 @@ class Daemon:
             try:
                 await self._check_topics(broker)
                 scorer = await self._load_model(inputs) if "score" in self.stages else None
-                await self._work(broker, inputs, scorer, stop)
+                await self._work(broker, inputs, scorer, sinks, stop)
             finally:
+                if sinks is not None:
+                    await sinks.close()
                 if self._worker is not None:
                     await self._worker.close()
                 if self._broker is None:
@@ -110,7 +116,9 @@ class Daemon:
             expect(rules=[rule.name for rule in inputs.rules.rules])
             emit(ConfigLoaded("rules", inputs.hashes["rules"], str(settings.watch.rules)))
 
-    async def _work(self, broker: Broker, inputs: parts.Inputs, scorer: Scorer | None, stop: asyncio.Event) -> None:
+    async def _work(
+        self, broker: Broker, inputs: parts.Inputs, scorer: Scorer | None, sinks: Sinks | None, stop: asyncio.Event
+    ) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 helpers = [tasks.create_task(self.health.watch_loop(self.telemetry))]
@@ -125,10 +133,16 @@ class Daemon:
                 if "watch" in self.stages:
                     starts = {self.settings.topics.signals: Start("earliest")}
                     working.append(self._stage("watch", broker, starts, self._watch_processor(broker, inputs)))
-                if self._board is not None:
-                    alerts = self.settings.topics.alerts
-                    following = follow_alerts(broker, alerts, self._board, telemetry=self.telemetry, health=self.health)
+                if self._board is not None and sinks is not None:
+                    alerts, read = self.settings.topics.alerts, asyncio.Event()
+                    tables: list[Table] = [self._board, *sinks.alertmanagers]
+                    following = follow_alerts(
+                        broker, alerts, tables, read, telemetry=self.telemetry, health=self.health
+                    )
                     helpers.append(tasks.create_task(following))
+                    helpers += [tasks.create_task(sink.run(read)) for sink in sinks.alertmanagers]
+                    starts = {alerts: SINKS_START}
+                    working += [self._stage(name, broker, starts, hook) for name, hook in sinks.webhooks.items()]
                 assert self.http is not None
                 address = f"{self.settings.http.host}:{self.http.port}"
                 self.telemetry.emit(ServiceStarted(__version__, self.stages, address))
@@ -145,7 +159,11 @@ class Daemon:
             raise first_error(group) from group
 
     def _stage(
-        self, name: str, broker: Broker, starts: dict[str, Start], processor: ScoreProcessor | WatchProcessor
+        self,
+        name: str,
+        broker: Broker,
+        starts: dict[str, Start],
+        processor: Processor,
     ) -> Stage:
         stage = Stage(
             name,

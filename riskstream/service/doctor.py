@@ -12,6 +12,7 @@ from riskstream.core.errors import OperatorError
 from riskstream.core.ports import TopicInfo
 from riskstream.kafka.client import KafkaBroker
 from riskstream.service import parts
+from riskstream.service.sinks.config import target
 from riskstream.service.swap import load_first
 from riskstream.settings import Settings, load, read_secret
 
@@ -73,6 +74,11 @@ def _checks(settings: Settings) -> dict[str, Check]:
         who = "who has the token" if token else "everybody" if settings.http.open else "nobody"
         return f"{settings.http.host}:{settings.http.port}, /v1 answers {who}"
 
+    async def sinks() -> str:
+        for sink in settings.sink:
+            target(sink)
+        return f"{len(settings.sink)}: {', '.join(f'{sink.name} ({sink.kind})' for sink in settings.sink) or 'none'}"
+
     async def reach() -> str:
         return f"{settings.kafka.bootstrap_servers} answers, with {len(await _topics(settings))} topics"
 
@@ -91,6 +97,7 @@ def _checks(settings: Settings) -> dict[str, Check]:
         "rules": rules,
         "model": model,
         "http": http,
+        "sinks": sinks,
         "broker": reach,
         "topics": topics,
     }

@@ -500,6 +500,18 @@ async def test_follow_goes_on_with_what_comes(broker: Broker) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_follow_begins_where_told(broker: Broker) -> None:
+    topic = await new_topic(broker, 2)
+    await publish(broker, *(out(topic, b"%d" % i, partition=i % 2) for i in range(6)))
+    got: list[bytes | None] = []
+    async with asyncio.timeout(WAIT_S):
+        async for message in broker.reader(topic).follow({0: 2, 1: 1}):
+            got.append(message.value)
+            if len(got) == 3:
+                break
+    assert sorted(value or b"" for value in got) == [b"3", b"4", b"5"]
+
+
 # State
 
 

@@ -1,0 +1,1 @@
+"""Where alerts go beside their topic: Alertmanager and webhooks. A sink that fails delays no other and no lane."""
