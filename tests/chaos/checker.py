@@ -24,36 +24,14 @@ from typing import Any
 
 import msgspec
 
+from tests.chaos import figures
 from tests.chaos.documents import HEADER, WATCHLIST, Entry
+from tests.chaos.files import Record, Run, read
 from tests.chaos.model import risk_score
 
 DEAD = {"nan": "model_error", "kill": "model_error", "malformed": "malformed"}
 """Kinds that leave a dead letter, and its reason."""
 SHOWN_MAX = 20
-
-
-class Run(msgspec.Struct, frozen=True):
-    """What a run was given: `run.json`."""
-
-    seed: int
-    documents: int
-    signals: str
-    alerts: str
-    dead_letters: str
-    limits: tuple[int, int, int]
-
-
-class Record(msgspec.Struct, frozen=True):
-    """A record as a reader of committed records saw it; `seen_ms` is when. A line of inputs.jsonl or outputs.jsonl."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: str
-    value: str
-    headers: dict[str, str]
-    seen_ms: int = 0
-    id: str = ""
 
 
 class Findings:
@@ -101,6 +79,12 @@ def _entry(record: Record) -> Entry:
 
 def _place(record: Record) -> str:
     return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def signals_of(record: Record) -> set[str]:
+    """The ids of the signals that must come of an input."""
+    entry = _entry(record)
+    return {f"{_place(record)}#{entity}" for entity in entry.entities} if entry.kind == "plain" else set()
 
 
 def _check_signals(placed: Sequence[tuple[Record, Entry]], signals: Sequence[Record], found: Findings) -> None:
@@ -203,26 +187,31 @@ def _check_alert(
             found.wrong.append(f"alert record {step} about {entity}; it must be one of {list(steps)}")
 
 
-def read(path: Path) -> list[Record]:
-    """The records of a file of a run."""
-    decoder = msgspec.json.Decoder(Record)
-    with path.open("rb") as lines:
-        return [decoder.decode(line) for line in lines]
-
-
-def check_directory(directory: Path) -> tuple[Run, Findings]:
-    """The run in a directory, and what is wrong with it."""
+def judge(directory: Path) -> int:
+    """The verdict and the figures of the run in a directory: lines for a person, the last line JSON."""
     run = msgspec.json.decode((directory / "run.json").read_bytes(), type=Run)
-    return run, check(run, read(directory / "inputs.jsonl"), read(directory / "outputs.jsonl"))
+    inputs, outputs = read(directory / "inputs.jsonl"), read(directory / "outputs.jsonl")
+    found = check(run, inputs, outputs)
+    for line in found.lines():
+        print(line, file=sys.stderr)
+    signals = [record for record in outputs if record.topic == run.signals]
+    told = {
+        "seed": run.seed,
+        "documents": len(inputs),
+        "signals": found.signals,
+        "alerts": found.alerts,
+        **found.kinds(),
+        "longest_pause_s": figures.longest_pause_s(inputs, signals),
+        **figures.faults(directory),
+        "fencings": figures.fencings(directory),
+    }
+    print(json.dumps(told))
+    return 0 if found.clean and len(inputs) >= run.documents else 1
 
 
 def main() -> int:
     """The command line."""
-    run, found = check_directory(Path(sys.argv[1]))
-    for line in found.lines():
-        print(line, file=sys.stderr)
-    print(json.dumps({"seed": run.seed, "documents": run.documents, **found.kinds()}))
-    return 0 if found.clean else 1
+    return judge(Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from contextvars import Context
 from typing import Any
 
+import msgspec
+
 from riskstream.core.errors import LaneLost
 from riskstream.core.ports import Callback, Partitions, Resume, TopicInfo
 from riskstream.core.records import Message, Output, Partition
@@ -62,6 +64,17 @@ class SimCluster(MemoryBroker):
         self.cut.difference_update(names)
         healed, self.healed = self.healed, asyncio.Event()
         healed.set()
+
+    def append_late(self, outputs: Sequence[Output], produced_ms: int) -> None:
+        """A transaction becomes visible when it commits; its records keep the time at which they were produced."""
+        before = {partition: len(log.messages) for partition, log in self._logs.items()}
+        self.append(outputs, transaction=True)
+        for partition, log in self._logs.items():
+            first = before[partition]
+            last_ms = log.messages[first - 1].timestamp_ms if first else 0
+            for at in range(first, len(log.messages)):
+                message = log.messages[at]
+                log.messages[at] = msgspec.structs.replace(message, timestamp_ms=max(last_ms, produced_ms))
 
     def group(self, name: str) -> SimGroup:  # type: ignore[override]
         """The consumer group of that name, made where it is new."""
@@ -250,10 +263,10 @@ class SimLane:
         draw = self._cluster.rng.random() / self._cluster.lossy if self._cluster.lossy else 1.0
         try:
             async with asyncio.timeout(CALLS_S):
-                await self._sent(self._owned)
+                produced_ms = await self._sent(self._produce)
                 if draw < 0.3:
                     await asyncio.sleep(CALLS_S)  # the request is lost
-                await self._sent(lambda: self._apply(outputs, next_offset, metadata))
+                await self._sent(lambda: self._apply(outputs, next_offset, metadata, produced_ms))
                 if draw < 1.0:
                     await asyncio.sleep(CALLS_S)  # the answer is lost
         except TimeoutError:
@@ -295,9 +308,13 @@ class SimLane:
             self._cluster.refused += 1
             raise LaneLost(f"lane {self._id} was fenced by a newer owner")
 
-    def _apply(self, outputs: Sequence[Output], next_offset: int, metadata: str) -> None:
+    def _produce(self) -> int:
         self._owned()
-        self._cluster.append(outputs, transaction=True)
+        return self._cluster._now_ms()
+
+    def _apply(self, outputs: Sequence[Output], next_offset: int, metadata: str, produced_ms: int) -> None:
+        self._owned()
+        self._cluster.append_late(outputs, produced_ms)
         self._group.committed[self._partition] = Resume(next_offset, metadata)
         self._cluster.committed += 1
 

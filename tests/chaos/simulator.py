@@ -34,8 +34,9 @@ from riskstream.service import parts
 from riskstream.service.app import Daemon
 from riskstream.settings import Settings
 from riskstream.telemetry import Metrics, Telemetry
-from tests.chaos.checker import Findings, Record, Run, check
+from tests.chaos.checker import Findings, check
 from tests.chaos.documents import KILL, Mix, entries, headers, limits_for, rules_toml, value, watchlist_csv
+from tests.chaos.files import Record, Run
 from tests.chaos.loop import PROCESS, Process, ProcessDies, Stuck, VirtualLoop
 from tests.chaos.model import ChaosScorer
 from tests.chaos.simbroker import SimBroker, SimCluster

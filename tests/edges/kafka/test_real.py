@@ -19,7 +19,9 @@ from riskstream.core.errors import LaneLost, OperatorError
 from riskstream.core.ports import Resume
 from riskstream.core.records import Output, Partition
 from riskstream.kafka.client import KafkaBroker
+from riskstream.kafka.cluster import Cluster
 from riskstream.kafka.config import KafkaConfig
+from riskstream.kafka.lane import KafkaLane
 from riskstream.kafka.writing import new_producer
 from tests.support.brokers import fresh, member, new_topic, publish, read_all, values
 from tests.support.until import until
@@ -189,6 +191,42 @@ async def test_opening_aborts_what_the_old_owner_left_open(kafka_server: KafkaSe
     await lane.close()
     assert values(await read_all(broker, topic, at_least=1)) == [b"whole"]
     await killed.stop()
+
+
+class LateCluster(Cluster):
+    """Before it tells a committed offset, the old owner of the lane commits once more, if it still can."""
+
+    old: KafkaLane
+    told = ""
+
+    async def committed(self, group: str, partition: Partition) -> Resume | None:
+        try:
+            await self.old.commit([out(partition.topic, b"late")], 5)
+        except LaneLost as error:
+            self.told = str(error)
+        return await super().committed(group, partition)
+
+
+async def test_the_old_owner_is_fenced_before_its_offset_is_read(
+    kafka_server: KafkaServer, broker: KafkaBroker
+) -> None:
+    """Trap 3: else what it commits in between is read again by the new owner."""
+    topic, group, name = await new_topic(broker), fresh("group"), fresh("id")
+    cluster = LateCluster(config(kafka_server))
+    cluster.old = KafkaLane(config(kafka_server), cluster, Partition(topic, 0), group, name)
+    cluster.old._cluster = Cluster(config(kafka_server))
+    await cluster.old.open()
+    await cluster.old.commit([out(topic, b"in time")], 1)
+    new = KafkaLane(config(kafka_server), cluster, Partition(topic, 0), group, name)
+    resume = await new.open()
+    assert cluster.told
+    assert resume == Resume(1)
+    await new.commit([out(topic, b"next")], 2)
+    assert values(await read_all(broker, topic, at_least=2)) == [b"in time", b"next"]
+    for one in (new, cluster.old):
+        await one.close()
+    await cluster.old._cluster.close()
+    await cluster.close()
 
 
 @contextmanager
