@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format kafka kafka-jars tools train pin clean
+.PHONY: help install demo test lint format kafka kafka-jars chaos tools train pin clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -15,6 +15,11 @@ PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 	--custom-compile-command 'make pin' $(UPGRADE)
 # More arguments for the command of a target: `make test ARGS='-k lanes -x'`.
 ARGS ?=
+# Of `make chaos`: without SEED each run has one that nobody chose.
+N ?= 100000
+OUT ?= .cache/chaos
+SEED ?=
+FAULTS ?=
 CONFIG ?= config/train/finrisk.toml
 PROCESSES ?= 1
 
@@ -55,6 +60,9 @@ kafka-jars: install
 
 tools: install ## Bring helm, prometheus and more into .cache for the tests of deploy/
 	@$(BIN)/python dev/tools.py
+
+chaos: install kafka-jars ## N documents through 3 pods on 3 brokers under faults; SEED, OUT, FAULTS may be given
+	$(BIN)/python -m tests.chaos.run --documents $(N) --out $(OUT) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
 train: install ## Fine-tune as CONFIG says (config/train/finrisk.toml); PROCESSES=2 shares it among two processes
 	$(if $(filter-out 1,$(PROCESSES)),$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m riskstream,$(BIN)/riskstream) \

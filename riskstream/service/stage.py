@@ -8,7 +8,7 @@
 Rule 1. A partition stays paused until its lane is open, so nothing is read before the old owner is fenced.
 Rule 2. A lane is opened only when the group has acknowledged a heartbeat that was sent after the assignment or, where
         it was lost, after the loss, in the same generation: a process that was paused and wakes must not fence the
-        rightful owner. A lane that was lost and is not confirmed makes the stage leave the group and join anew.
+        rightful owner. A lane that is lost again and again makes the stage leave the group and join anew.
 Rule 3. Revoked lanes share one deadline. What they have not committed by then comes again to the next owner.
 """
 
@@ -32,7 +32,7 @@ from riskstream.telemetry.emit import Telemetry
 
 REOPENINGS_MAX = 3
 """A lane that is lost more often than this without a commit in between gives up the whole membership."""
-CONFIRM_AGAIN_S = 0.5
+CONFIRM_AGAIN_S, CONFIRMS_MAX = 0.5, 20
 """Not confirmed is mostly a rebalance, which soon takes the lane back."""
 POLL_MS = 200
 """Also how late a stop, a pause or a tick of an idle lane can come."""
@@ -206,22 +206,25 @@ class Stage:
                 source.pause(frozenset({lane}))
                 await run.close()
                 self._tell_health()
-                ours = failures <= REOPENINGS_MAX and await source.confirm(lane)
                 if lane in self._revoked:
                     return
-                if not ours:
+                if failures > REOPENINGS_MAX:
                     self._leaving = True
                     raise
                 self._processor.closed(lane)
                 run = self._new_run(lane)
 
     async def _ours(self, source: Source, run: LaneRun) -> bool:
-        """Whether the group still says so. An assignment may be old: of a process that was paused when it came."""
-        while run.phase == "opening":
+        """Whether the group still says so, now. An assignment may be old: of a process that was paused when it came.
+
+        False where the lane was taken back meanwhile. Raises LaneLost where the group keeps silent."""
+        for _ in range(CONFIRMS_MAX):
+            if run.phase != "opening":
+                return False
             if await source.confirm(run.partition):
                 return True
             await asyncio.sleep(CONFIRM_AGAIN_S)
-        return False
+        raise LaneLost(f"the group does not confirm that {run.partition} is ours")
 
     async def _open(self, source: Source, run: LaneRun) -> bool:
         """Fence, find the place, bring back what the lane knows, begin to read; False where the partition was taken

@@ -79,16 +79,22 @@ MUTANTS = (
         "next_offset = offsets[-1] + 2 if offsets",
     ),
     Mutant(
-        "no-question-before-opening",
+        "restored-state-dropped",
+        "riskstream/service/watching.py",
+        "            engine.restore(loaded.kept)\n",
+        "",
+    ),
+    Mutant(
+        "state-that-others-have-moved-on",
+        "riskstream/service/watching.py",
+        "loaded = await self._memory.load(lane, aside.end if aside else None)",
+        "loaded = None if aside else await self._memory.load(lane, None)",
+    ),
+    Mutant(
+        "no-ownership-check",
         "riskstream/service/stage.py",
         "            if await source.confirm(run.partition):\n                return True\n",
         "            return True\n",
-    ),
-    Mutant(
-        "no-question-after-a-loss",
-        "riskstream/service/stage.py",
-        "ours = failures <= REOPENINGS_MAX and await source.confirm(lane)",
-        "ours = True",
     ),
     Mutant(
         "answers-of-a-closed-epoch",

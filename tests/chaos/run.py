@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import random
 import shutil
@@ -249,6 +250,7 @@ def main() -> int:
     given.out = (given.out / str(given.seed)).resolve()
     shutil.rmtree(given.out, ignore_errors=True)
     given.out.mkdir(parents=True)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers that are away are what this is about
     say(f"seed {given.seed}, {given.documents} documents, files in {given.out}")
     asyncio.run(work(given))
     shutil.rmtree(given.out / "brokers")

@@ -22,10 +22,11 @@ from typing import Any
 import msgspec
 
 from riskstream.core.errors import LaneLost
-from riskstream.core.ports import Callback, Partitions, Resume, TopicInfo
+from riskstream.core.ports import Callback, Ends, Partitions, Resume, StateRead, TopicInfo
 from riskstream.core.records import Message, Output, Partition
-from riskstream.kafka.memory import MemoryBroker, MemoryPublisher, MemoryReader
+from riskstream.kafka.memory import MemoryBroker, MemoryPublisher
 from riskstream.kafka.memory_group import MemorySource, _ranges
+from riskstream.kafka.memory_read import MemoryReader, MemoryStateLog
 from tests.chaos.loop import Process
 
 SESSION_S, REBALANCE_S, HEARTBEAT_S, CALLS_S = 15.0, 20.0, 3.0, 8.0
@@ -65,16 +66,17 @@ class SimCluster(MemoryBroker):
         healed, self.healed = self.healed, asyncio.Event()
         healed.set()
 
-    def append_late(self, outputs: Sequence[Output], produced_ms: int) -> None:
+    def append_late(self, outputs: Sequence[Output], produced_ms: int) -> Ends:
         """A transaction becomes visible when it commits; its records keep the time at which they were produced."""
         before = {partition: len(log.messages) for partition, log in self._logs.items()}
-        self.append(outputs, transaction=True)
+        written = self.append(outputs, transaction=True)
         for partition, log in self._logs.items():
             first = before[partition]
             last_ms = log.messages[first - 1].timestamp_ms if first else 0
             for at in range(first, len(log.messages)):
                 message = log.messages[at]
                 log.messages[at] = msgspec.structs.replace(message, timestamp_ms=max(last_ms, produced_ms))
+        return {partition: self._logs[partition].end for partition in written}
 
     def group(self, name: str) -> SimGroup:  # type: ignore[override]
         """The consumer group of that name, made where it is new."""
@@ -256,7 +258,7 @@ class SimLane:
         except TimeoutError:
             raise LaneLost(f"lane {self._id}: no answer") from None
 
-    async def commit(self, outputs: Sequence[Output], next_offset: int, metadata: str = "") -> None:
+    async def commit(self, outputs: Sequence[Output], next_offset: int, metadata: str = "") -> Ends:
         """One transaction, or LaneLost."""
         if not self._open:
             raise LaneLost(f"lane {self._id} is not open")
@@ -266,9 +268,10 @@ class SimLane:
                 produced_ms = await self._sent(self._produce)
                 if draw < 0.3:
                     await asyncio.sleep(CALLS_S)  # the request is lost
-                await self._sent(lambda: self._apply(outputs, next_offset, metadata, produced_ms))
+                ends: Ends = await self._sent(lambda: self._apply(outputs, next_offset, metadata, produced_ms))
                 if draw < 1.0:
                     await asyncio.sleep(CALLS_S)  # the answer is lost
+                return ends
         except TimeoutError:
             self._open = False
             raise LaneLost(f"lane {self._id}: no answer") from None
@@ -312,11 +315,12 @@ class SimLane:
         self._owned()
         return self._cluster._now_ms()
 
-    def _apply(self, outputs: Sequence[Output], next_offset: int, metadata: str, produced_ms: int) -> None:
+    def _apply(self, outputs: Sequence[Output], next_offset: int, metadata: str, produced_ms: int) -> Ends:
         self._owned()
-        self._cluster.append_late(outputs, produced_ms)
+        ends = self._cluster.append_late(outputs, produced_ms)
         self._group.committed[self._partition] = Resume(next_offset, metadata)
         self._cluster.committed += 1
+        return ends
 
 
 class SimBroker:
@@ -337,6 +341,10 @@ class SimBroker:
         """A reader of one topic."""
         return SimReader(self._cluster, topic, self._process)
 
+    def state(self, topic: str) -> SimStateLog:
+        """The state log in a topic."""
+        return SimStateLog(self._cluster, topic, self._process)
+
     async def publisher(self) -> MemoryPublisher:
         """A publisher."""
         await self._cluster.trip(self._process)
@@ -353,6 +361,21 @@ class SimBroker:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+class SimStateLog(MemoryStateLog):
+    """A state log over the network."""
+
+    def __init__(self, cluster: SimCluster, topic: str, process: Process) -> None:
+        super().__init__(cluster, topic)
+        self._sim, self._process = cluster, process
+
+    async def read(self, partition: int, known_end: int | None = None) -> StateRead | None:
+        """As the embedded one, with a trip there and back."""
+        await self._sim.trip(self._process)
+        found = await super().read(partition, known_end)
+        await self._sim.trip(self._process)
+        return found
 
 
 class SimReader(MemoryReader):

@@ -181,6 +181,8 @@ class Site:
         self.limits = limits_for(schedule.documents)
         self.endings: list[str] = []
         self.processes: list[Process] = []
+        self.records: dict[str, list[Record]] = {}
+        self.fenced: list[str] = []
         self.deaths = 0
         """By a text; kills of the schedule are apart."""
         (folder / "watchlist.csv").write_text(watchlist_csv())
@@ -197,6 +199,15 @@ class Site:
     def now_ms(self) -> int:
         """The virtual clock, in the time of records."""
         return EPOCH_MS + int(self.loop.time() * 1000)
+
+    def close(self) -> None:
+        """Keep what was written, then let everything that still stands fall."""
+        topics = self.settings.topics
+        names = (FEED, topics.signals, topics.alerts, topics.dead_letters)
+        self.records = {name: _records(self.cluster, name) for name in names}
+        self.fenced = list(self.cluster.rightful_fenced)
+        self.cluster.heal(*PODS)
+        self.loop.bury(self.processes)
 
     def die(self) -> None:
         """What the model does with a text that ends processes."""
@@ -276,20 +287,32 @@ def run_seed(seed: int, folder: Path) -> Result:
 
 def run_schedule(schedule: Schedule, folder: Path) -> Result:
     """Any schedule."""
+    site, stuck = _play(schedule, folder)
+    found = check(*_files(site))
+    cluster = site.cluster
+    return Result(schedule, found, tuple(site.fenced), cluster.committed, cluster.refused, site.deaths, stuck)
+
+
+def run_files(schedule: Schedule, folder: Path) -> tuple[Run, list[Record], list[Record]]:
+    """A schedule, and what a reader would have seen of it: what was asked, the inputs, the outputs."""
+    return _files(_play(schedule, folder)[0])
+
+
+def _play(schedule: Schedule, folder: Path) -> tuple[Site, str]:
     loop, stuck = VirtualLoop(), ""
     site = Site(schedule, folder, loop)
     try:
         loop.run_until_complete(site.run())
     except Stuck:
         stuck = "nothing is ready and no timer runs"
-    cluster, topics = site.cluster, site.settings.topics
+    site.close()
+    return site, stuck
+
+
+def _files(site: Site) -> tuple[Run, list[Record], list[Record]]:
+    schedule, topics = site.schedule, site.settings.topics
     run = Run(schedule.seed, schedule.documents, topics.signals, topics.alerts, topics.dead_letters, site.limits)
-    outputs = [r for name in (topics.signals, topics.alerts, topics.dead_letters) for r in _records(cluster, name)]
-    found = check(run, _records(cluster, FEED), outputs)
-    fenced = tuple(cluster.rightful_fenced)
-    cluster.heal(*PODS)
-    loop.bury(site.processes)
-    return Result(schedule, found, fenced, cluster.committed, cluster.refused, site.deaths, stuck)
+    return run, site.records[FEED], [r for name, mine in site.records.items() if name != FEED for r in mine]
 
 
 def _records(cluster: SimCluster, topic: str) -> list[Record]:

@@ -310,7 +310,7 @@ async def test_a_membership_that_is_given_up_while_another_joins_loses_nothing(t
     async with running(broker, Upper()) as one:
         await joined(one)
         broker.refusals = 1
-        broker.fail_commits(Partition("in", 0))
+        broker.fail_commits(Partition("in", 0), REOPENINGS_MAX + 1)
         await send(broker, *"abcd")
         for _ in range(turns):
             await asyncio.sleep(0)

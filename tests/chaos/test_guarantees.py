@@ -1,0 +1,33 @@
+"""docs/GUARANTEES.md names tests that exist, and a promise without one is not made."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "GUARANTEES.md"
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+WITHOUT = ("make chaos", "the same")
+
+
+def promises() -> list[tuple[str, str]]:
+    """The rows of the page's tables: what holds, and what shows it."""
+    rows = [line.strip("|").split("|") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    return [(what.strip(), by.strip()) for what, by in rows if what.strip() not in ("promise", "---")]
+
+
+def test_every_promise_names_what_shows_it() -> None:
+    assert len(promises()) >= 15
+    for what, by in promises():
+        assert NAMED.search(by) or any(word in by for word in WITHOUT), what
+
+
+def test_every_named_test_exists() -> None:
+    named = NAMED.findall(PAGE.read_text())
+    assert len(named) >= 20
+    for file, name in named:
+        tree = ast.parse((ROOT / file).read_text())
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+        assert name in {node.name for node in ast.walk(tree) if isinstance(node, kinds)}, f"{file}::{name}"
