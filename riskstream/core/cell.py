@@ -57,7 +57,7 @@ class Cell:
     def __init__(self, taker: Taker, subject: SubjectRef, siblings: Mapping[str, Cell] | None = None) -> None:
         self.taker, self.subject = taker, subject
         self.siblings: Mapping[str, Cell] = {} if siblings is None else siblings
-        self.gauge = taker.rule.condition.shape.gauge(taker.warmth)
+        self.gauge = taker.gauge(subject)
         self.life = IDLE
         self.opening, self.opening_ms = NOT_OPENED, 0
         self.open: Open | None = None
@@ -75,6 +75,10 @@ class Cell:
     def add(self, event: Event, now_ms: int) -> bool:
         """Take an event that came at `now_ms`; False where it changes nothing."""
         return self.gauge.add(event, now_ms)
+
+    def hear(self, heard_ms: int) -> None:
+        """Somebody was heard, of whom no more is known."""
+        self.gauge.hear(heard_ms)
 
     def remove(self, event_ms: int, sequence: int) -> bool:
         """Take an event out; False where it was not there (any more)."""
@@ -275,6 +279,6 @@ class Cell:
         sequence = self.told.sequence + 1 if self.told else 1
         news = News(state, reason, severity, value, limit, what, sequence, now_ms)
         alert = make_alert(self.taker, self.subject, self.gauge, news, self.opening, self.opening_ms, last)
-        same = self.open is not None and reason == "evidence"
+        same = self.open is not None and severity == self.open.alert.severity
         self.open = Open(alert, now_ms, self.open.low_since_ms if same and self.open else None)
         return alert

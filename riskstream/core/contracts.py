@@ -89,6 +89,11 @@ class SubjectRef(msgspec.Struct, frozen=True, gc=False):
     id: str
     name: str
 
+    @property
+    def key(self) -> str:
+        """How its lane calls it: the id of an entity, `by:id` of another."""
+        return self.id if self.by == "entity" else f"{self.by}:{self.id}"
+
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
     """One signal behind an alert. `spans` are (start, end, weight) in code points of `text`, at most 500 long."""
@@ -101,6 +106,17 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     published_at: str
     risk_score: float
     spans: tuple[tuple[int, int, float], ...] = ()
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """A holding that drives a portfolio's alert: its share of the exposure, its own value, and its part of the alert's
+    value, which is share times value."""
+
+    id: str
+    name: str
+    share: float
+    value: float
+    contribution: float
 
 
 AlertState = Literal["firing", "updated", "resolved"]
@@ -136,4 +152,5 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
     labels: dict[str, str]
     evidence: tuple[Evidence, ...]
     model: str
+    holdings: tuple[Holding, ...] = ()
     schema: int = SCHEMA

@@ -2,8 +2,8 @@
 
     Signal ─► Sieve(Match) ─► taken or not
 
-Every part that is there must hold. `entities` and `groups` do not change from one signal of a subject to the next and
-are asked once a subject, by `may_take` in rules.py.
+Every part that is there must hold. Where the subject is the entity, `entities` and `groups` are asked once a subject,
+by `may_take` in rules.py; where it is another, the sieve is given the entities that may pass.
 """
 
 from __future__ import annotations
@@ -29,12 +29,18 @@ class Match(msgspec.Struct, frozen=True, omit_defaults=True):
 class Sieve:
     """A match made ready to be asked for every signal."""
 
-    __slots__ = ("_categories", "_kinds", "_langs", "_minima", "_sources")
+    __slots__ = ("_categories", "_entities", "_kinds", "_langs", "_minima", "_sources")
 
-    def __init__(self, match: Match) -> None:
+    def __init__(self, match: Match, entities: frozenset[str] | None = None) -> None:
+        self._entities = entities
         self._kinds, self._sources = frozenset(match.kinds), frozenset(match.sources)
         self._langs, self._categories = frozenset(match.langs), frozenset(match.categories)
         self._minima = tuple((reader(field), least) for field, least in match.minima)
+
+    @property
+    def narrow(self) -> bool:
+        """Only some entities pass."""
+        return self._entities is not None
 
     def takes(self, signal: Signal) -> bool:
         """The signal passes every part that may differ between signals of one subject."""
@@ -44,9 +50,20 @@ class Sieve:
             return False
         if self._langs and signal.lang not in self._langs:
             return False
+        if self._entities is not None and signal.entity.id not in self._entities:
+            return False
         if self._categories and category(signal) not in self._categories:
             return False
         return not self._minima or all(read(signal) >= least for read, least in self._minima)
+
+    def hears(self, source: str, kind: str, lang: str) -> bool:
+        """A document of which nothing else is known would pass: nothing else is asked for."""
+        return (
+            (not self._kinds or kind in self._kinds)
+            and (not self._sources or source in self._sources)
+            and (not self._langs or lang in self._langs)
+            and not (self._minima or self._categories or self._entities is not None)
+        )
 
 
 def category(signal: Signal) -> str:

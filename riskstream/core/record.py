@@ -44,13 +44,16 @@ def make_alert(
         counts=(counts.documents, counts.stories, counts.sources),
         best=evidence[0] if evidence else None,
     )
+    entity = None
+    if subject.by == "entity":
+        entity = newest.signal.entity if newest else last.entity if last else None
     return Alert(
         alert_id=last.alert_id if last else alert_id(taker, subject, opening, opening_ms),
         sequence=news.sequence,
         rule=rule.name,
         rule_version=taker.version,
         subject=subject,
-        entity=newest.signal.entity if newest else last.entity if last else None,
+        entity=entity,
         state=news.state,
         severity=news.severity,
         shape=rule.shape_name,
@@ -68,6 +71,7 @@ def make_alert(
         labels=rule.labels,
         evidence=evidence,
         model=newest.signal.model if newest else last.model if last else "",
+        holdings=gauge.drivers() or (last.holdings if last else ()),
     )
 
 

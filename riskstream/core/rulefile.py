@@ -121,7 +121,7 @@ def _rule(origin: str, index: int, values: dict[str, Any], mistakes: list[Operat
     name = table.text("name")
     if name and not _NAME.fullmatch(name):
         table.wrong("name", "is not a plain name", "use small letters, digits and hyphens: 'credit-shock'")
-    by = table.text("by", "entity", tuple(SUBJECTS))
+    by = table.text("by", "entity", SUBJECTS)
     shape = PARSERS[table.text("shape", "threshold", tuple(PARSERS))](Parts(table))
     taken = match(table.table("match"))
     hold = _hold(table)

@@ -13,27 +13,29 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
+from riskstream.core.basket import Basket
+from riskstream.core.families import Families
 from riskstream.core.held import HeldReason
 from riskstream.core.life import Hold
 from riskstream.core.match import Match, Sieve
 from riskstream.core.measure import UNIT
 from riskstream.core.mutes import Kind, Mutes
-from riskstream.core.records import MARKET, Signal
+from riskstream.core.records import Signal, SubjectRef
 from riskstream.core.room import Room
 from riskstream.core.rules_fields import reader
-from riskstream.core.shapes import AnyShape
+from riskstream.core.shapes import AnyShape, Gauge
+from riskstream.core.shapes.base import MakeWindow
+from riskstream.core.shapes.flatline import Flatline
 from riskstream.core.shapes.sequence import Sequence
 from riskstream.core.warmth import Warmth
-from riskstream.core.windows import Event
+from riskstream.core.windows import Event, Window
 
-SUBJECTS: dict[str, Callable[[Signal], str | None]] = {
-    "entity": lambda signal: None if signal.entity.id == MARKET else signal.entity.id,
-}
-"""Whom a rule can be about: the subject's id of a signal, or None where the signal is about no such subject."""
+SUBJECTS = ("entity", "group", "portfolio", "source", "market")
+"""Whom a rule can be about."""
 
 
 class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -105,11 +107,15 @@ def _hash(value: Rule | Condition) -> str:
 def may_take(rule: Rule, by: str, subject_id: str, groups: tuple[str, ...]) -> bool:
     """Whether a rule can ever take a signal of this subject: what does not change from one signal to the next."""
     match = rule.condition.match
-    return (
-        rule.condition.by == by
-        and (not match.entities or subject_id in match.entities)
-        and (not match.groups or any(group in match.groups for group in groups))
-    )
+    if rule.condition.by != by:
+        return False
+    if by == "entity" and match.entities and subject_id not in match.entities:
+        return False
+    of_groups = by in ("entity", "group", "portfolio")
+    return not of_groups or not match.groups or any(group in match.groups for group in groups)
+
+
+NOBODY = Families({})
 
 
 class Taker:
@@ -117,6 +123,7 @@ class Taker:
     those that may concern it, and `held` counts what was held back."""
 
     __slots__ = (
+        "_families",
         "_read",
         "_sieve",
         "_steps",
@@ -133,7 +140,7 @@ class Taker:
         "warmth",
     )
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, families: Families = NOBODY) -> None:
         shape = rule.condition.shape
         self.rule = rule
         self.name, self.horizon_ms = rule.name, rule.horizon_ms
@@ -145,7 +152,7 @@ class Taker:
         self.held: Counter[HeldReason] = Counter()
         self.kind = Kind(rule.name, rule.shape_name, rule.labels)
         self.mutes = Mutes()
-        self._sieve = Sieve(rule.condition.match)
+        self.limit_to(families)
         self._steps = [Sieve(step) for step in shape.steps] if isinstance(shape, Sequence) else None
         self._read = reader(shape.measure.field)
 
@@ -153,11 +160,31 @@ class Taker:
     def asks(self) -> bool:
         """It does not take just any signal of a subject that it may be about."""
         match = msgspec.structs.replace(self.rule.condition.match, entities=(), groups=())
-        return self._steps is not None or match != Match()
+        return self._steps is not None or self._sieve.narrow or match != Match()
+
+    def limit_to(self, families: Families) -> None:
+        """Know who belongs to what: whom a rule about a source or the market takes, and how a portfolio is weighed."""
+        match, by = self.rule.condition.match, self.rule.condition.by
+        self._families = families
+        passing = [frozenset(match.entities)] if match.entities and by != "entity" else []
+        if match.groups and by in ("source", "market"):
+            passing.append(families.members_of(match.groups))
+        self._sieve = Sieve(match, frozenset.intersection(*passing) if passing else None)
+
+    def gauge(self, subject: SubjectRef) -> Gauge:
+        """What the rule sees of a subject, still empty."""
+        make: MakeWindow = Window
+        if subject.by == "portfolio":
+            make = partial(Basket, shares=lambda: self._families.shares_of(subject.id))
+        return self.rule.condition.shape.gauge(self.warmth, make)
 
     def takes(self, signal: Signal) -> bool:
         """The signal passes every part of the match that may differ between signals of one subject."""
         return self._sieve.takes(signal) and (self._steps is None or any(step.takes(signal) for step in self._steps))
+
+    def hears(self, source: str, kind: str, lang: str) -> bool:
+        """The rule waits for this source, whatever it says: the shape is `flatline` and asks for nothing else."""
+        return isinstance(self.rule.condition.shape, Flatline) and self._sieve.hears(source, kind, lang)
 
     def event(self, event_ms: int, sequence: int, signal: Signal) -> Event:
         """A signal as the rule sees it: its field in ten-thousandths, and the steps that it fits."""

@@ -91,7 +91,8 @@ class Subject:
             if before.seen_ms > forgotten_ms:
                 return Intake("duplicate", touched=False)
             self._forget(signal.signal_id, before)
-        known = self.documents.get(signal.document_id)
+        document = self._document(signal)
+        known = self.documents.get(document)
         if known is not None and known.seen_ms <= forgotten_ms:
             known = None
         self.sequence += 1
@@ -103,14 +104,25 @@ class Subject:
         if known is not None and known.signal is not None:
             self._remove(known, now_ms, changed)
             self._see(known.signal.signal_id, _place_alone(known))
-        self.documents.pop(signal.document_id, None)
-        fresh = Remembered(self.sequence, now_ms, event_ms, signal)
-        self.documents[signal.document_id] = fresh
+        self.documents.pop(document, None)
+        fresh = self.documents[document] = Remembered(self.sequence, now_ms, event_ms, signal)
         self._see(signal.signal_id, fresh, raw)
         for taker in self.panel.takers_of(signal):
             self._enter(taker, fresh, now_ms, changed)
         dropped = self._make_room(events_max, now_ms, changed)
         return Intake("accepted" if known is None else "revision", _in_order(changed), dropped)
+
+    def hear(self, heard_ms: int, source: str, kind: str, lang: str) -> tuple[Cell, ...]:
+        """A document came of which no more is known; given back are the cells of the rules that wait for it."""
+        heard = []
+        for taker in self.panel.all:
+            if taker.hears(source, kind, lang):
+                cell = self.cells.get(taker.name)
+                if cell is None:
+                    cell = self.cells[taker.name] = Cell(taker, self.ref, self.cells)
+                cell.hear(heard_ms)
+                heard.append(cell)
+        return tuple(heard)
 
     def adopt(self, panel: Panel, now_ms: int) -> tuple[Cell, ...]:
         """Go on with other rules. Cells of rules that are still there stay; new ones see what is remembered.
@@ -145,9 +157,9 @@ class Subject:
             return
         if self.sleeper is not None:
             for kind, bucket in self.sleeper.names():
-                self.journal.put(self.ref.id, kind, bucket, None)
+                self.journal.put(self.ref.key, kind, bucket, None)
         for arrival in self.seen.values():
-            self.journal.put(self.ref.id, SIGNAL, str(arrival.sequence), None)
+            self.journal.put(self.ref.key, SIGNAL, str(arrival.sequence), None)
         for name in list(self.cells):
             self._drop_cell(name)
 
@@ -170,8 +182,9 @@ class Subject:
                 cell.restore(of_rules.pop(taker.name))
         for arrival in self.seen.values():
             if arrival.signal is not None:
-                self.documents.pop(arrival.signal.document_id, None)
-                self.documents[arrival.signal.document_id] = arrival
+                document = self._document(arrival.signal)
+                self.documents.pop(document, None)
+                self.documents[document] = arrival
                 self._enter_again(arrival, now_ms, {})
         for cell in self.cells.values():
             cell.advance(now_ms)
@@ -181,20 +194,20 @@ class Subject:
         self.seen[signal_id] = arrival
         if self.journal is not None:
             state = arrival if raw is None else msgspec.structs.replace(arrival, signal=raw)
-            self.journal.put(self.ref.id, SIGNAL, str(arrival.sequence), state)
+            self.journal.put(self.ref.key, SIGNAL, str(arrival.sequence), state)
 
     def _forget(self, signal_id: str, arrival: Remembered) -> None:
         del self.seen[signal_id]
         signal = arrival.signal
-        if signal is not None and self.documents.get(signal.document_id) is arrival:
-            del self.documents[signal.document_id]
+        if signal is not None and self.documents.get(self._document(signal)) is arrival:
+            del self.documents[self._document(signal)]
         if self.journal is not None:
-            self.journal.put(self.ref.id, SIGNAL, str(arrival.sequence), None)
+            self.journal.put(self.ref.key, SIGNAL, str(arrival.sequence), None)
 
     def _drop_cell(self, name: str) -> None:
         cell = self.cells.pop(name)
         if self.journal is not None and cell.saved is not None:
-            self.journal.put(self.ref.id, RULE, name, None)
+            self.journal.put(self.ref.key, RULE, name, None)
 
     def _make_room(self, events_max: int, now_ms: int, changed: dict[str, Cell]) -> bool:
         """Keep the numbers of documents and of arrivals; whether a document had to go."""
@@ -214,9 +227,13 @@ class Subject:
         if signal is None:
             return False
         self._remove(arrival, now_ms, changed)
-        del self.documents[signal.document_id]
+        del self.documents[self._document(signal)]
         self._see(signal.signal_id, _place_alone(arrival))
         return True
+
+    def _document(self, signal: Signal) -> str:
+        """What a document is known by: where several entities meet, each of them has it for itself."""
+        return signal.document_id if self.ref.by == "entity" else f"{signal.document_id}#{signal.entity.id}"
 
     def _enter(self, taker: Taker, document: Remembered, now_ms: int, changed: dict[str, Cell]) -> None:
         signal = document.signal

@@ -12,8 +12,9 @@ from collections import Counter
 
 import msgspec
 
+from riskstream.core.families import Families
 from riskstream.core.held import HeldReason
-from riskstream.core.rules import RuleSet, Taker, may_take, version
+from riskstream.core.rules import NOBODY, RuleSet, Taker, may_take, version
 from riskstream.core.warmth import Warm
 
 
@@ -29,9 +30,9 @@ class LaneRules(msgspec.Struct, frozen=True, omit_defaults=True):
 class Takers:
     """The takers of a rule set, in the order of their names."""
 
-    def __init__(self, rules: RuleSet) -> None:
-        self.rules = rules
-        self.all = tuple(Taker(rule) for rule in rules.rules)
+    def __init__(self, rules: RuleSet, families: Families = NOBODY) -> None:
+        self.rules, self.families = rules, families
+        self.all = tuple(Taker(rule, families) for rule in rules.rules)
         self._model = ""
         self._arrange()
 
@@ -47,11 +48,17 @@ class Takers:
         kept = {taker.version: taker for taker in self.all}
         since_ms = min((ms for taker in self.all if (ms := taker.warmth.since_ms) is not None), default=None)
         self.rules = rules
-        self.all = tuple(kept.get(version(rule)) or Taker(rule) for rule in rules.rules)
+        self.all = tuple(kept.get(version(rule)) or Taker(rule, self.families) for rule in rules.rules)
         for taker in self.all:
             if taker.version not in kept and since_ms is not None:
                 taker.warmth.hear(self._model, max(since_ms, remembered_ms))
         self._arrange()
+
+    def limit_to(self, families: Families) -> None:
+        """The watchlist is another now."""
+        self.families = families
+        for taker in self.all:
+            taker.limit_to(families)
 
     def of(self, by: str, subject_id: str, groups: tuple[str, ...]) -> tuple[Taker, ...]:
         """The rules that may ever take a signal of this subject."""

@@ -81,7 +81,7 @@ class Ticks:
         cell.advance(self.clock_ms)
         self.note(cell.resolve(self.clock_ms, reason), alerts)
         if self._journal is not None and cell.saved is not None:
-            self._journal.put(cell.subject.id, RULE, cell.taker.name, None)
+            self._journal.put(cell.subject.key, RULE, cell.taker.name, None)
 
     def note(self, alert: Alert | None, alerts: list[Alert]) -> None:
         """One record more of an alert's life."""
@@ -96,7 +96,7 @@ class Ticks:
     def keep_house(self, subject: Subject, due_ms: int) -> None:
         """The subject is looked at again at this time."""
         tick_ms = subject.housekeeping_ms = self._schedule.tick(due_ms, self.clock_ms)
-        self._schedule.put(tick_ms, subject.ref.id, HOUSEKEEPING)
+        self._schedule.put(tick_ms, subject.ref.key, HOUSEKEEPING)
 
     def due_of(self, subject_id: str) -> int | None:
         """When anything of a subject is due."""
@@ -115,7 +115,7 @@ class Ticks:
         tick is not entered any more. So every cell is judged now, or else at the tick at which something was due.
         """
         orphans = subject.wake(self.clock_ms)
-        gone = self.config_changed and subject.ref.id not in self._shelf.watchlist
+        gone = self.config_changed and self._shelf.gone(subject.ref)
         for name, state in sorted(orphans.items()):
             self._end(subject, name, state, gone, alerts)
         for name in sorted(subject.cells):
@@ -131,7 +131,7 @@ class Ticks:
 
     def wake_all(self, alerts: list[Alert]) -> None:
         """Wake every subject that sleeps."""
-        for subject in sorted((s for s in self._shelf if s.sleeper is not None), key=lambda s: s.ref.id):
+        for subject in sorted((s for s in self._shelf if s.sleeper is not None), key=lambda s: s.ref.key):
             self.wake(subject, alerts)
 
     def make_room(self, subjects_max: int, alerts: list[Alert]) -> None:
@@ -142,7 +142,7 @@ class Ticks:
             subject = next(iter(self._shelf))
             if subject.sleeper is not None and subject.sleeper.has(RULE):
                 self.wake(subject, alerts)
-            if self._shelf.get(subject.ref.id) is not subject:
+            if self._shelf.get(subject.ref.key) is not subject:
                 continue
             if any(cell.life.phase in ("pending", "firing") for cell in subject.cells.values()):
                 self._shelf.touch(subject)
@@ -157,12 +157,12 @@ class Ticks:
             why = "entity_removed"
         self.note(ended(state, why, self.clock_ms), alerts)
         if self._journal is not None:
-            self._journal.put(subject.ref.id, RULE, name, None)
+            self._journal.put(subject.ref.key, RULE, name, None)
 
     def _keep(self, cell: Cell, journal: Journal) -> None:
         state = cell.save()
         if state is not cell.saved and state != cell.saved:
-            journal.put(cell.subject.id, RULE, cell.taker.name, state)
+            journal.put(cell.subject.key, RULE, cell.taker.name, state)
         cell.saved = state
 
     def _await(self, cell: Cell, latest_ms: int | None = None) -> None:
@@ -172,7 +172,7 @@ class Ticks:
         tick_ms = self._schedule.tick(due_ms, self.clock_ms)
         if cell.scheduled_ms is None or tick_ms < cell.scheduled_ms:
             cell.scheduled_ms = tick_ms
-            self._schedule.put(tick_ms, cell.subject.id, cell.taker.name)
+            self._schedule.put(tick_ms, cell.subject.key, cell.taker.name)
 
     def _clean(self, subject: Subject) -> None:
         due_ms = subject.forget(self.clock_ms, self.memory_ms)

@@ -26,11 +26,12 @@ import msgspec
 from riskstream.core.cell import Cell
 from riskstream.core.cellstate import Cause, CellState
 from riskstream.core.clock import TICK_MS, parse_ms
-from riskstream.core.records import Alert, AlertReason, Signal, Watched
-from riskstream.core.rules import SUBJECTS, RuleSet
-from riskstream.core.shelf import BY, Shelf
+from riskstream.core.records import MARKET, Alert, AlertReason, Signal, Watched
+from riskstream.core.rollups import Rollup, Router
+from riskstream.core.rules import RuleSet
+from riskstream.core.shelf import Shelf
 from riskstream.core.state import RULE, Change, Journal, Kept, LaneState
-from riskstream.core.subjects import Outcome
+from riskstream.core.subjects import Outcome, Subject
 from riskstream.core.takers import Takers
 from riskstream.core.ticks import Ticks
 
@@ -46,16 +47,19 @@ class WatchLimits(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
-    """What one signal did: the alerts in order, those of the ticks before it included, and what became of itself."""
+    """What one signal did: the alerts in order, those of the ticks before it included, what became of itself, and what
+    it contributes to subjects of other lanes."""
 
     alerts: tuple[Alert, ...]
     outcome: Outcome
+    rollups: tuple[Rollup, ...] = ()
 
 
 class Watch:
     """The state of one lane of signals. Not shared between lanes: a subject is in one lane only.
 
-    With `keeps_state` it notes what changes for `changes()`. `config` names the rules and the watchlist.
+    With `keeps_state` it notes what changes for `changes()`. `config` names the rules and the watchlist. A lane of
+    `rollups` has the subjects that are no entities.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Watch:
         limits: WatchLimits | None = None,
         keeps_state: bool = False,
         config: str = "",
+        rollups: bool = False,
     ) -> None:
         self.limits = limits or WatchLimits()
         self.config = config
@@ -73,7 +78,8 @@ class Watch:
         self.dropped = 0
         self._journal = Journal() if keeps_state else None
         self.takers = Takers(rules)
-        self._shelf = Shelf(self.takers, watchlist, self._journal)
+        self._shelf = Shelf(self.takers, watchlist, self._journal, rollups=rollups)
+        self._router = Router(rules, self.takers.families)
         self.ticks = Ticks(self._shelf, self._journal, self.limits.memory_margin_ms)
 
     @property
@@ -110,24 +116,52 @@ class Watch:
 
         `raw` is its JSON, if it is at hand: it goes into the state as it is.
         """
-        ticks, limits = self.ticks, self.limits
-        alerts = ticks.run(append_ms)
-        now_ms = ticks.clock_ms = max(ticks.clock_ms, append_ms)
+        alerts = self._begin(append_ms)
         if signal.late:
             self.late += 1
             return Step(tuple(alerts), "late")
-        self.takers.hear(signal.model, now_ms)
-        subject_id = SUBJECTS[BY](signal)
-        if subject_id is None:
-            return Step(tuple(alerts), "accepted")
+        outcome: Outcome = "accepted"
+        self.takers.hear(signal.model, self.clock_ms)
+        if signal.entity.id != MARKET:
+            outcome = self._take(signal.entity.id, signal.entity.name, signal, raw, alerts)
+        rollups = () if outcome == "duplicate" else self._router.rollups(signal)
+        return Step(tuple(alerts), outcome, rollups)
+
+    def on_rollup(self, rollup: Rollup, append_ms: int, raw: msgspec.Raw | None = None) -> Step:
+        """The same for a contribution to a subject that is no entity, or a heartbeat of a source. `raw` is the JSON of
+        its signal."""
+        alerts = self._begin(append_ms)
+        if rollup.signal is not None:
+            self.takers.hear(rollup.signal.model, self.clock_ms)
+            outcome = self._take(rollup.key, rollup.name, rollup.signal, raw, alerts)
+            return Step(tuple(alerts), outcome)
+        subject = self._awake(rollup.key, rollup.name, alerts)
+        heard_ms = min(parse_ms(rollup.heard_at), self.clock_ms)
+        for cell in subject.hear(heard_ms, rollup.id, rollup.kind, rollup.lang):
+            self.ticks.judge(cell, Cause("heartbeat", heard_ms), alerts)
+        if subject.housekeeping_ms is None:
+            self.ticks.keep_house(subject, self.clock_ms + self.ticks.memory_ms)
+        return Step(tuple(alerts), "accepted")
+
+    def _begin(self, append_ms: int) -> list[Alert]:
+        alerts = self.ticks.run(append_ms)
+        self.ticks.clock_ms = max(self.ticks.clock_ms, append_ms)
+        return alerts
+
+    def _awake(self, subject_id: str, name: str, alerts: list[Alert]) -> Subject:
+        """The subject, made or woken if need be."""
         subject = self._shelf.get(subject_id)
         if subject is not None and subject.sleeper is not None:
-            ticks.wake(subject, alerts)
+            self.ticks.wake(subject, alerts)
             subject = self._shelf.get(subject_id)
-        if subject is None:
-            subject = self._shelf.add(subject_id, signal.entity.name)
+        return subject if subject is not None else self._shelf.add(subject_id, name)
+
+    def _take(
+        self, subject_id: str, name: str, signal: Signal, raw: msgspec.Raw | None, alerts: list[Alert]
+    ) -> Outcome:
+        ticks, limits, now_ms = self.ticks, self.limits, self.clock_ms
+        subject, memory_ms = self._awake(subject_id, name, alerts), ticks.memory_ms
         event_ms = min(parse_ms(signal.received_at if signal.clamped else signal.published_at), now_ms)
-        memory_ms = ticks.memory_ms
         intake = subject.take(signal, event_ms, now_ms, memory_ms=memory_ms, events_max=limits.events_max, raw=raw)
         self.dropped += intake.dropped
         cause = Cause(signal.signal_id, event_ms)
@@ -138,7 +172,7 @@ class Watch:
         if intake.touched:
             self._shelf.touch(subject)
             ticks.make_room(limits.subjects_max, alerts)
-        return Step(tuple(alerts), intake.outcome)
+        return intake.outcome
 
     def on_time(self, now_ms: int) -> tuple[Alert, ...]:
         """Run the ticks up to `now_ms`; the clock goes to the last tick of the grid, and never back."""
@@ -183,6 +217,7 @@ class Watch:
         self.ticks.wake_all(alerts)
         self.takers.replace(rules, self.clock_ms - self.ticks.memory_ms)
         self._shelf.refresh()
+        self._router = Router(rules, self.takers.families)
         versions = {taker.name: taker.version for taker in self.takers.all}
 
         def reason(cell: Cell) -> AlertReason | None:
@@ -197,12 +232,15 @@ class Watch:
         """Go on with another watchlist. Alerts about entities that left it, or left a rule's groups, are resolved."""
         alerts = list(self.on_time(now_ms))
         self.ticks.wake_all(alerts)
-        gone = self.watchlist.keys() - watchlist.keys()
+        before = self.watchlist
         self._shelf.refresh(watchlist)
+        self._router = Router(self.rules, self.takers.families)
+        left = (subject.ref for subject in self._shelf if self._shelf.gone(subject.ref))
+        gone = {ref.key for ref in left if ref.by != "entity" or ref.id in before}
 
         def reason(cell: Cell) -> AlertReason | None:
-            taken = cell.taker in self._shelf.panel_of(cell.subject.id).all
-            return None if taken and cell.subject.id not in gone else "entity_removed"
+            taken = cell.taker in self._shelf.panel_of(cell.subject.key).all
+            return None if taken and cell.subject.key not in gone else "entity_removed"
 
         self._rebuild(alerts, reason, gone)
         return tuple(alerts)
@@ -211,14 +249,14 @@ class Watch:
         self, alerts: list[Alert], reason: Callable[[Cell], AlertReason | None], gone: Set[str] = frozenset()
     ) -> None:
         """Drop the cells for which there is a reason to, resolving what they have open, and make those that are new."""
-        for subject in sorted(self._shelf, key=lambda subject: subject.ref.id):
+        for subject in sorted(self._shelf, key=lambda subject: subject.ref.key):
             for name in sorted(subject.cells):
                 cell = subject.cells[name]
                 if why := reason(cell):
                     self.ticks.resolve(cell, why, alerts)
                     del subject.cells[name]
-            if subject.ref.id in gone:
+            if subject.ref.key in gone:
                 self._shelf.remove(subject)
                 continue
-            for cell in subject.adopt(self._shelf.panel_of(subject.ref.id), self.clock_ms):
+            for cell in subject.adopt(self._shelf.panel_of(subject.ref.key), self.clock_ms):
                 self.ticks.judge(cell, Cause.tick(self.clock_ms), alerts)

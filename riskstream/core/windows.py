@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from riskstream.core.contracts import Holding
 from riskstream.core.decay import Decay
 from riskstream.core.measure import UNIT, Measure
 from riskstream.core.records import Signal, WindowView
@@ -148,6 +149,10 @@ class Window:
     def last(self) -> Event | None:
         """The newest supporting event."""
         return next((event for event in reversed(self.events) if event.amount >= self._at_least), None)
+
+    def drivers(self) -> tuple[Holding, ...]:
+        """What the value is made of, where it is a portfolio's (`basket.py`)."""
+        return ()
 
     def _support(self) -> list[Event]:
         return [event for event in self.events if event.amount >= self._at_least]

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import msgspec
 
+from riskstream.core.desk import Desk
 from riskstream.core.errors import OperatorError
 from riskstream.core.held import HeldReason
 from riskstream.core.records import Alert, Signal, Watched
 from riskstream.core.rulefile import parse_rules
-from riskstream.core.watch import Watch
 from riskstream.report.compare import Comparison, compare
 from riskstream.report.episodes import Episode, episodes
 from riskstream.report.gather import Gathered
@@ -43,7 +43,7 @@ class Sought(msgspec.Struct, frozen=True):
 class _Other:
     """An engine beside the replay's own, and what it told."""
 
-    def __init__(self, engine: Watch) -> None:
+    def __init__(self, engine: Desk) -> None:
         self.engine, self.alerts = engine, list[Alert]()
 
     def see(self, signal: Signal, appended_ms: int) -> None:
@@ -64,7 +64,7 @@ class Findings:
         self._alerts: list[Alert] = []
         self._other: _Other | None = None
         if sought.compare:
-            self._other = _Other(Watch(parts.load_rules(sought.compare, "--compare"), watchlist))
+            self._other = _Other(Desk(parts.load_rules(sought.compare, "--compare"), watchlist))
         self._swept: dict[float, _Other] = {}
         if sought.sweep:
             sweep, text = read_sweep(sought.sweep), parts.read_text("watch.rules", rules)
@@ -72,7 +72,7 @@ class Findings:
                 tried = parse_rules(
                     with_value(text, sweep, value), f"{rules} with {sought.sweep.split('=')[0]}={value:g}"
                 )
-                self._swept[value] = _Other(Watch(tried, watchlist))
+                self._swept[value] = _Other(Desk(tried, watchlist))
 
     @property
     def swept(self) -> bool:

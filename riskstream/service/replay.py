@@ -20,6 +20,7 @@ from riskstream.core import codec
 from riskstream.core.attribution import Reading, Spans
 from riskstream.core.batching import Batcher, BatchLimits
 from riskstream.core.clock import LATEST_MS, arrivals, format_ms, parse_ms
+from riskstream.core.desk import Desk
 from riskstream.core.errors import OperatorError
 from riskstream.core.feeds import Decoder
 from riskstream.core.ports import Scorer
@@ -36,7 +37,6 @@ from riskstream.core.records import (
     Signal,
     Ticket,
 )
-from riskstream.core.watch import Watch
 from riskstream.scoring.explain import explainer_of
 from riskstream.service.explaining import KNOWN_MAX, ExplainPolicy
 from riskstream.service.pipeline import Prepared, Preparer
@@ -186,7 +186,7 @@ def saved_signals(lines: Iterable[bytes], origin: str) -> Iterator[tuple[Signal,
 
 
 def alerts_of(
-    signals: Iterable[tuple[Signal, int]], engine: Watch, tally: Tally, keep: Callable[[bytes], object] | None = None
+    signals: Iterable[tuple[Signal, int]], engine: Desk, tally: Tally, keep: Callable[[bytes], object] | None = None
 ) -> Iterator[Alert]:
     """The alerts that these signals make, in order. `keep` is given each signal's line."""
     for signal, appended_ms in signals:

@@ -17,11 +17,11 @@ from typing import BinaryIO
 import click
 import msgspec
 
+from riskstream.core.desk import Desk
 from riskstream.core.entities import Matcher
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Alert, Signal, Watched
 from riskstream.core.rules import RuleSet
-from riskstream.core.watch import Watch
 from riskstream.sections import Feed
 from riskstream.service import parts, replay, rows
 from riskstream.service.findings import Findings, Sought
@@ -59,7 +59,7 @@ def replay_files(settings: Settings, job: ReplayJob, out: BinaryIO) -> None:
     )
     named_by, path = ("--rules", job.rules) if job.rules else ("watch.rules", settings.watch.rules)
     rules = parts.load_rules(path, named_by)
-    engine, tally = Watch(rules, watchlist), replay.Tally()
+    engine, tally = Desk(rules, watchlist), replay.Tally()
     findings = Findings(job.sought, path, watchlist)
     with ExitStack() as files:
         keep = files.enter_context(_saved(job.save_signals)).write if job.save_signals else None
@@ -70,7 +70,7 @@ def replay_files(settings: Settings, job: ReplayJob, out: BinaryIO) -> None:
         for line in _lines_out(alerts, findings):
             out.write(line)
         if page is not None:
-            page.write(findings.page(engine.takers.held()).encode())
+            page.write(findings.page(engine.held()).encode())
     out.flush()
     click.echo(f"replay: {tally.line()}", err=True)
     for told in findings.lines():

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from riskstream.core import codec, state
 from riskstream.core.errors import OperatorError
+from riskstream.core.families import Families
 from riskstream.core.records import Alert, Signal
+from riskstream.core.rollups import Router
 from riskstream.core.watch import Watch, WatchLimits
 from tests.core.signals import SHOCK, START_MS, WATCHLIST, make_signal, rules
-from tests.core.test_watch_properties import EVERYTHING, SIGNALS, signals_of
+from tests.core.test_watch_properties import EVERYTHING, PEOPLE, SIGNALS, signals_of
 
 TOPIC = "riskstream.state"
 
@@ -24,13 +26,16 @@ class Owner:
         self.text, self.limits = text, limits
         self.log = {} if log is None else log
         self.offset = -1
-        self.watch = Watch(
-            rules(text), WATCHLIST, limits=WatchLimits(**limits), keeps_state=True, config=str(hash(text))
-        )
+        self.watch = self.make()
         if self.log:
             kept = state.split(self.log, TOPIC)
             self.offset = kept.offset
             self.watch.restore(kept)
+
+    def make(self) -> Watch:
+        there = rules(self.text)
+        limits, config = WatchLimits(**self.limits), str(hash(self.text))
+        return Watch(there, WATCHLIST, limits=limits, keeps_state=True, config=config)
 
     def on_signal(self, signal: Signal, append_ms: int) -> list[Alert]:
         self.offset += 1
@@ -52,7 +57,26 @@ class Owner:
                 self.log[key] = value
 
     def handed_over(self, text: str = "") -> Owner:
-        return Owner(text or self.text, dict(self.log), **self.limits)
+        return type(self)(text or self.text, dict(self.log), **self.limits)
+
+
+class OwnerOfOthers(Owner):
+    """The same for a lane of rollups."""
+
+    def make(self) -> Watch:
+        there = rules(self.text)
+        self.router = Router(there, Families(PEOPLE))
+        limits, config = WatchLimits(**self.limits), str(hash(self.text))
+        return Watch(there, PEOPLE, limits=limits, keeps_state=True, config=config, rollups=True)
+
+    def on_signal(self, signal: Signal, append_ms: int) -> list[Alert]:
+        alerts: list[Alert] = []
+        for rollup in self.router.rollups(signal):
+            self.offset += 1
+            raw = msgspec.Raw(codec.encode(rollup.signal))
+            alerts += self.watch.on_rollup(rollup, append_ms, raw).alerts
+            self.write()
+        return alerts
 
 
 def play(owner: Owner, story: list[tuple], cuts: set[int]) -> list[Alert]:
@@ -75,6 +99,12 @@ def play(owner: Owner, story: list[tuple], cuts: set[int]) -> list[Alert]:
 @given(SIGNALS, st.sets(st.integers(0, 27)))
 def test_a_lane_that_changes_hands_at_any_point_gives_the_same_alerts(story: list[tuple], cuts: set[int]) -> None:
     assert play(Owner(), story, cuts) == play(Owner(), story, set())
+
+
+@settings(max_examples=60, deadline=None)
+@given(SIGNALS, st.sets(st.integers(0, 27)))
+def test_the_same_holds_for_groups_portfolios_sources_and_the_market(story: list[tuple], cuts: set[int]) -> None:
+    assert play(OwnerOfOthers(), story, cuts) == play(OwnerOfOthers(), story, set())
 
 
 @settings(max_examples=60, deadline=None)

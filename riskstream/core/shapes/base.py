@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from riskstream.core.contracts import Holding
 from riskstream.core.levels import Limit
 from riskstream.core.measure import FALLING, Measure
 from riskstream.core.phrases import measured
@@ -84,6 +85,9 @@ class Gauge:
                 added = True
         return added
 
+    def hear(self, heard_ms: int) -> None:
+        """Somebody was heard, of whom no more is known: only `flatline` listens."""
+
     def remove(self, event_ms: int, sequence: int) -> bool:
         """Take an event out; False where it was not there (any more)."""
         removed = self.fire.remove(event_ms, sequence)
@@ -139,9 +143,15 @@ class Gauge:
         """The newest event that an alert counts."""
         return self.wide.last()
 
+    def drivers(self) -> tuple[Holding, ...]:
+        """The holdings that drive a portfolio's value."""
+        return self.fire.drivers() or self.clear.drivers()
+
     def told(self, value: float) -> str:
-        """The value in words."""
-        return measured(self.shape.measure, value)
+        """The value in words, with what drives it."""
+        words = measured(self.shape.measure, value)
+        driven = ", ".join(f"{one.name} ({one.share:.0%} at {one.value:g})" for one in self.fire.drivers()[:3])
+        return f"{words}, driven by {driven}" if driven else words
 
     def told_clear(self, value: float) -> str:
         """The clear value in words."""

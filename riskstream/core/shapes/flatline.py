@@ -66,10 +66,10 @@ class FlatlineGauge(Gauge):
         self.hear(event.event_ms)
         return super().add(event, now_ms) or True
 
-    def hear(self, event_ms: int) -> None:
+    def hear(self, heard_ms: int) -> None:
         """Note that something was heard, signal or not."""
-        if not self._times or event_ms - self._times[-1] >= self._grain_ms:
-            self._times = (*self._times, event_ms)[-self.shape.heard_min :]
+        if not self._times or heard_ms - self._times[-1] >= self._grain_ms:
+            self._times = (*self._times, heard_ms)[-self.shape.heard_min :]
 
     def advance(self, now_ms: int) -> None:
         """Let the window go on; forget who has been silent for too long."""
