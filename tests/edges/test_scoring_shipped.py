@@ -70,8 +70,10 @@ def test_trouble_scores_above_the_threshold_and_calm_below(shipped: TorchScorer)
 @pytest.mark.parametrize(("good", "bad", "text"), PAIRS)
 def test_the_entity_decides_whose_news_it_is(shipped: TorchScorer, good: str, bad: str, text: str) -> None:
     for_good, for_bad = score(shipped, [(good, text), (bad, text)])
-    assert for_good.sentiment[0] < 0.5 < for_bad.sentiment[0]
-    assert for_good.risk_score < for_bad.risk_score
+    negative, positive = map(shipped.labels.sentiment.index, ("negative", "positive"))
+    assert for_good.sentiment[positive] > for_good.sentiment[negative]
+    assert for_bad.sentiment[negative] > for_bad.sentiment[positive]
+    assert for_good.risk_score < shipped.manifest.thresholds.risk_score <= for_bad.risk_score
 
 
 def test_a_kind_of_risk_is_named(shipped: TorchScorer) -> None:
