@@ -145,7 +145,7 @@ class KafkaServer:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads of ours are running yet
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - no threads of ours are running yet
                 start_new_session=True,  # a Ctrl-C at the terminal is for us; we then stop the broker in order
             )
 
@@ -265,7 +265,8 @@ def _answers(port: int) -> bool:
         return False
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """In a new process: end when the thread that started it does."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

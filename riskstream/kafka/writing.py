@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerClosed, UnknownTopicOrPartitionError
+from aiokafka.errors import ProducerClosed, TopicAuthorizationFailedError
 
 from riskstream.core.records import Output, Partition
 from riskstream.kafka.config import KafkaConfig
@@ -22,8 +22,10 @@ from riskstream.kafka.outputs import check_partition, partition_of_key
 from riskstream.kafka.topics import unknown_topic
 
 DISCARD_S = 2.0
-METADATA_S_MAX = 3.0
+METADATA_S_MAX, METADATA_AGAIN_S = 3.0, 0.1
 """A topic that the brokers have not shown for so long is not there."""
+ANSWERS_MIN = 2
+"""The first answer may be to a question that was asked before ours."""
 Place = tuple[str, int]
 
 _spread = itertools.count()
@@ -66,15 +68,24 @@ async def place(producer: AIOKafkaProducer, outputs: Sequence[Output]) -> list[P
 
 
 async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
-    known = producer.client.cluster.partitions_for_topic(topic)
-    if known is not None:
+    """Raises UnknownTopic only where the brokers have said so; TimeoutError where they have said nothing."""
+    client, answers = producer.client, 0
+    if (known := client.cluster.partitions_for_topic(topic)) is not None:
         return len(known)
+    client.add_topic(topic)
     try:
         with quiet():
             async with asyncio.timeout(METADATA_S_MAX):
-                return len(await producer.partitions_for(topic))
-    except (UnknownTopicOrPartitionError, TimeoutError) as error:
-        raise unknown_topic(topic) from error
+                while (known := client.cluster.partitions_for_topic(topic)) is None:
+                    answers += bool(await client.force_metadata_update())
+                    if topic in client.cluster.unauthorized_topics:
+                        raise TopicAuthorizationFailedError(topic)
+                    await asyncio.sleep(METADATA_AGAIN_S)
+    except TimeoutError:
+        if answers < ANSWERS_MIN:
+            raise
+        raise unknown_topic(topic) from None
+    return len(known)
 
 
 async def write(producer: AIOKafkaProducer, outputs: Sequence[Output], places: Sequence[Place]) -> dict[Partition, int]:

@@ -143,7 +143,8 @@ class Faults:
     async def _storm(self) -> str:
         for _ in range(3):
             self._spare.start()
-            await asyncio.sleep(self._rng.uniform(6, 10))
+            await self._spare.ready()
+            await asyncio.sleep(self._rng.uniform(0, 4))
             await self._spare.stop()
         return self._spare.name
 

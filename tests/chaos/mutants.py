@@ -85,12 +85,6 @@ MUTANTS = (
         "",
     ),
     Mutant(
-        "state-that-others-have-moved-on",
-        "riskstream/service/watching.py",
-        "loaded = await self._memory.load(lane, aside.end if aside else None)",
-        "loaded = None if aside else await self._memory.load(lane, None)",
-    ),
-    Mutant(
         "no-ownership-check",
         "riskstream/service/stage.py",
         "            if await source.confirm(run.partition):\n                return True\n",

@@ -17,6 +17,8 @@ from typing import Any, TextIO
 
 import aiohttp
 
+from dev.kafka.serve import die_with_parent
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = re.compile(
     rb'^(riskstream_transactions_total\{outcome="committed",stage="\w+"\}|riskstream_fenced_total\{stage="\w+"\}'
@@ -130,6 +132,7 @@ class PodProcess:
                     *(sys.executable, "-m", "tests.chaos.pod", "--config", str(self._config)),
                     *("--slow-file", str(self.slow_file)),
                     cwd=ROOT,
+                    preexec_fn=die_with_parent,
                     stderr=log,
                     stdout=log,
                 )

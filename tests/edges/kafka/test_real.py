@@ -269,6 +269,18 @@ async def test_a_broker_that_stands_still_loses_the_lane_in_time(
     await hasty.close()
 
 
+async def test_a_broker_that_is_silent_about_a_topic_does_not_say_that_there_is_none(
+    kafka_server: KafkaServer, broker: KafkaBroker
+) -> None:
+    """Else a slow broker would end the daemon with a mistake that the operator did not make."""
+    topic, other = await new_topic(broker), await new_topic(broker)
+    lane = broker.lane(Partition(topic, 0), fresh("group"), fresh("id"))
+    await lane.open()
+    with frozen(kafka_server), pytest.raises(LaneLost):
+        await lane.commit([out(other, b"1")], 1)
+    await lane.close()
+
+
 # Groups
 
 
