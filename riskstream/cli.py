@@ -22,7 +22,7 @@ import click
 
 from riskstream import __version__
 from riskstream.cli_data import data
-from riskstream.cli_feeds import export, publish, replay
+from riskstream.cli_feeds import export, feeds, publish, replay
 from riskstream.cli_models import evaluate, models, train
 from riskstream.cli_support import CONFIG, read_settings, run_async, stdout
 from riskstream.core.errors import OperatorError
@@ -230,6 +230,7 @@ def trainer(once: bool, config: Path | None) -> int:
 
 
 cli.add_command(publish)
+cli.add_command(feeds)
 cli.add_command(export)
 cli.add_command(replay)
 cli.add_command(train)

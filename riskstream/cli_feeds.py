@@ -1,4 +1,4 @@
-"""The commands about feeds: into a topic, out of one, and replayed over rules."""
+"""The commands about feeds: into a topic, out of one, moved within one, and replayed over rules."""
 
 from __future__ import annotations
 
@@ -67,3 +67,21 @@ def replay(
     job = ReplayJob(feeds, rules, watchlist, signals, save_signals, feed_name, speed, Sought(**sought))
     replay_files(read_settings(config), job, stdout())
     return 0
+
+
+@click.group()
+def feeds() -> None:
+    """What feeds have been read, and from where."""
+
+
+@feeds.command("reset")
+@click.option("--topic", required=True, help="A feed's topic, or that of signals.")
+@click.option("--partition", type=click.IntRange(min=0), help="Only this one; all if not given.")
+@click.option("--to", required=True, metavar="earliest|latest|TIME|OFFSET", help="Where reading goes on.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would skip or read again.")
+@CONFIG
+def feeds_reset(topic: str, partition: int | None, to: str, dry_run: bool, config: Path | None) -> int:
+    """Go on elsewhere in a topic: past a gap, or back. Refuses while a daemon reads it."""
+    from riskstream.service.reset import Where, reset_feed
+
+    return run_async(reset_feed(read_settings(config), Where(topic, partition, to), dry_run=dry_run))

@@ -3,6 +3,7 @@
     RiskstreamError
     ├── OperatorError       who runs riskstream can mend it: names the thing, its value and the fix; exit code 2
     │   ├── UnknownTopic    a topic that the configuration names is not on the broker
+    │   ├── BrokerUnreachable  no broker answers; asking again later may help
     │   ├── MissingVersion  a reference means no model version
     │   ├── DamagedVersion  a file of a model version is missing or is not the one that was published
     │   ├── GoldenFailed    a model version does not score its golden pairs as it did when it was published
@@ -35,6 +36,10 @@ class UnknownTopic(OperatorError):
     """A configured topic that the broker does not have."""
 
 
+class BrokerUnreachable(OperatorError):
+    """No broker gives an answer: the address, the network, or all of them are down."""
+
+
 class MissingVersion(OperatorError):
     """A reference that means no version in the store of models."""
 
@@ -60,3 +65,18 @@ class LaneLost(RiskstreamError):
 
 class InternalError(RiskstreamError):
     """A bug, or a part of riskstream that broke."""
+
+
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What the operator should be told of several failures: his own first."""
+    flat: list[BaseException] = []
+
+    def walk(error: BaseException) -> None:
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                walk(inner)
+        else:
+            flat.append(error)
+
+    walk(group)
+    return next((error for error in flat if isinstance(error, OperatorError)), flat[0])

@@ -20,6 +20,7 @@ from typing import Protocol
 import msgspec
 
 from riskstream.core.attribution import Reading, Spans
+from riskstream.core.gaps import Bounds
 from riskstream.core.passages import Span
 from riskstream.core.records import Encoded, Labels, Message, Output, Partition, Prediction
 
@@ -91,6 +92,9 @@ class Source(Protocol):
     async def offset_at(self, partition: Partition, at_ms: int) -> int:
         """The first offset with a timestamp at or after `at_ms`; the end if there is none."""
 
+    async def bounds(self, partition: Partition) -> Bounds:
+        """What the broker holds of a partition, up to the last stable offset."""
+
     def lag(self, partition: Partition) -> int | None:
         """Records between the position and the last stable offset, as of the last fetch; None while it is paused and
         until the first fetch after that."""
@@ -135,6 +139,9 @@ class Reader(Protocol):
     async def offsets_at(self, at_ms: int) -> Mapping[int, int]:
         """Per partition the first offset with a timestamp at or after `at_ms`; the end where there is none."""
 
+    async def bounds(self) -> Mapping[int, Bounds]:
+        """Per partition what the broker holds, up to the last stable offset."""
+
     def follow(self, from_offsets: Mapping[int, int] | None = None) -> AsyncIterator[Message]:
         """From the beginning, or from the given offset per partition, and on without end; all partitions."""
 
@@ -172,6 +179,13 @@ class Broker(Protocol):
 
     async def create_topics(self, topics: Sequence[TopicInfo]) -> None:
         """Create what is missing; existing topics are left as they are."""
+
+    async def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
+        """The id of each of these topics that is there, which changes where a topic is deleted and made again; empty
+        where the broker tells none. Raises BrokerUnreachable, OperatorError for a missing right."""
+
+    async def members(self, group: str) -> int:
+        """How many members a consumer group has now. Raises as above."""
 
     async def close(self) -> None:
         """Let go of every connection."""

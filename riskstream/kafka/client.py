@@ -46,6 +46,14 @@ class KafkaBroker:
         """A reader of one topic."""
         return KafkaReader(self._config, self._cluster, topic)
 
+    async def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
+        """The id of each of these topics that is there. Raises OperatorError, BrokerUnreachable among them."""
+        return await self._cluster.topic_ids(topics)
+
+    async def members(self, group: str) -> int:
+        """How many members a consumer group has now. Raises as above."""
+        return await self._cluster.members(group)
+
     async def publisher(self) -> KafkaPublisher:
         """A started publisher. Raises OperatorError."""
         publisher = KafkaPublisher(self._config)

@@ -16,6 +16,7 @@ from riskstream.core.ports import Resume, TopicInfo
 from riskstream.core.records import Partition
 from riskstream.kafka.config import KafkaConfig
 from riskstream.kafka.connect import Failure, start, told
+from riskstream.kafka.identity import topic_ids
 from riskstream.kafka.topics import fit, unknown_topic
 
 RETRY_S = 0.05
@@ -73,6 +74,14 @@ class Cluster:
             if (position := found.get(wanted)) is not None:
                 return None if position.offset < 0 else Resume(position.offset, position.metadata or "")
             await asyncio.sleep(RETRY_S)
+
+    async def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
+        """The ids of these topics, of those that are there. Raises OperatorError, BrokerUnreachable among them."""
+        return await self._ask(lambda admin: topic_ids(admin, topics))
+
+    async def members(self, group: str) -> int:
+        """How many members a group has now; 0 for one that nobody knows. Raises as above."""
+        return await self._ask(lambda admin: self._members(admin, group))
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -141,6 +150,14 @@ class Cluster:
         async with asyncio.timeout(APPEAR_S_MAX):
             while not _ready(await self._describe(admin), fitted):  # noqa: ASYNC110 - the brokers tell nobody
                 await asyncio.sleep(RETRY_S)
+
+    async def _members(self, admin: AIOKafkaAdminClient, group: str) -> int:
+        (answer,) = await admin.describe_consumer_groups([group])
+        ((code, _, _, _, _, members, *_),) = answer.groups
+        kind = errors.for_code(code)
+        if code and kind is not errors.GroupIdNotFound:
+            raise kind(group)
+        return len(members)
 
     def _refused(self, name: str, code: int, message: Sequence[str | None]) -> Exception:
         kind = errors.for_code(code)

@@ -23,7 +23,7 @@ from aiokafka import errors
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import collect_hosts, create_conn
 
-from riskstream.core.errors import InternalError, OperatorError, RiskstreamError
+from riskstream.core.errors import BrokerUnreachable, InternalError, OperatorError, RiskstreamError
 from riskstream.kafka.config import KafkaConfig
 from riskstream.kafka.topics import unknown_topic
 
@@ -150,9 +150,9 @@ def told(config: KafkaConfig, error: BaseException) -> RiskstreamError:
             return InternalError(f"the Kafka client failed: {_words(error)}")
 
 
-def unreachable(config: KafkaConfig, problem: str) -> OperatorError:
+def unreachable(config: KafkaConfig, problem: str) -> BrokerUnreachable:
     """No broker answers."""
-    return OperatorError(
+    return BrokerUnreachable(
         "kafka.bootstrap_servers",
         config.bootstrap_servers,
         f"no broker can be reached: {problem}",

@@ -18,5 +18,5 @@ class OffsetGone(OperatorError):
             f"offset of {partition.topic}/{partition.partition}",
             offset,
             "the broker does not hold it: deleted by retention, or the topic was made anew",
-            f"move on with `riskstream feeds reset` for topic {partition.topic} partition {partition.partition}",
+            f"move on with `riskstream feeds reset --topic {partition.topic} --partition {partition.partition} --to …`",
         )

@@ -10,7 +10,7 @@ Rule 2. A transaction is appended whole, with its input offset, or not at all. A
         in each partition that it wrote to, so that nobody may take offsets to be dense.
 Rule 3. A newer `open` of a transactional id fences the older lane: its next commit raises LaneLost.
 
-Everything runs on one event loop, and nothing is durable. Records are never deleted: a partition begins at 0.
+Everything runs on one event loop, and nothing is durable. Records are deleted on command: `expire`, `delete_topic`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from riskstream.kafka.topics import fit, unknown_topic
 
 
 class Log:
-    """The records of one partition. `end` is the next offset, past the markers of transactions."""
+    """The records of one partition, from `begin` on. `end` is the next offset, past the markers of transactions."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.offsets: list[int] = []
-        self.end = 0
+        self.begin = self.end = 0
 
     def append(self, partition: Partition, output: Output, now_ms: int) -> None:
         """One record at the end."""
@@ -54,6 +54,12 @@ class Log:
         first = bisect_left(self.offsets, offset)
         return self.messages[first : first + records_max]
 
+    def expire(self, before: int) -> None:
+        """Delete what stands before this offset."""
+        first = bisect_left(self.offsets, before)
+        del self.messages[:first], self.offsets[:first]
+        self.begin = max(self.begin, min(before, self.end))
+
     def offset_at(self, at_ms: int) -> int:
         """The first offset with a timestamp at or after `at_ms`; the end if there is none."""
         return next((m.position.offset for m in self.messages if m.timestamp_ms >= at_ms), self.end)
@@ -66,6 +72,8 @@ class MemoryBroker:
         self.message_bytes_max = message_bytes_max
         self._now_ms = now_ms
         self._infos: dict[str, TopicInfo] = {}
+        self._ids: dict[str, str] = {}
+        self._made = itertools.count(1)
         self._logs: dict[Partition, Log] = {}
         self._groups: dict[str, Group] = {}
         self._owners: dict[str, MemoryLane] = {}
@@ -102,11 +110,31 @@ class MemoryBroker:
         for info in topics:
             if info.name not in self._infos:
                 self._infos[info.name] = fit(info, brokers=1)
+                self._ids[info.name] = f"topic-{next(self._made)}"
                 for number in range(info.partitions):
                     self._logs[Partition(info.name, number)] = Log()
 
+    async def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
+        """The id of each of these topics that is there."""
+        return {topic: self._ids[topic] for topic in topics if topic in self._infos}
+
+    async def members(self, group: str) -> int:
+        """How many members a consumer group has now."""
+        return self.group(group).size
+
     async def close(self) -> None:
         """Nothing is held; here for the port."""
+
+    def expire(self, partition: Partition, before: int) -> None:
+        """Delete a partition's records before an offset, as retention does."""
+        self.log(partition).expire(before)
+
+    async def delete_topic(self, topic: str) -> None:
+        """Delete a topic; its groups' commits stay, and who reads it is given the rest of its share anew."""
+        gone = self._infos.pop(topic)
+        await asyncio.gather(*(group.rebalance() for group in self._groups.values() if topic in group.topics))
+        for number in range(gone.partitions):
+            del self._logs[Partition(topic, number)]
 
     async def rebalance(self, group: str) -> None:
         """Take all partitions of a group's members away and hand them out again, as when a pod joins."""
@@ -139,6 +167,10 @@ class MemoryBroker:
         """The log of a partition. Raises UnknownTopic."""
         self.partitions_of(partition.topic)
         return self._logs[partition]
+
+    def has(self, topic: str) -> bool:
+        """Whether there is such a topic."""
+        return topic in self._infos
 
     def partitions_of(self, topic: str) -> int:
         """How many partitions a topic has. Raises UnknownTopic."""

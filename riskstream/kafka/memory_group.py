@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from riskstream.core.errors import InternalError, LaneLost
+from riskstream.core.gaps import Bounds
 from riskstream.core.ports import Callback, Partitions, Resume, Start
 from riskstream.core.records import Message, Partition
 from riskstream.kafka.errors import OffsetGone
@@ -36,6 +37,11 @@ class Group:
     def topics(self) -> set[str]:
         """What its members read."""
         return {topic for member in self._members for topic in member.topics}
+
+    @property
+    def size(self) -> int:
+        """How many members it has."""
+        return len(self._members)
 
     async def join(self, member: MemorySource) -> None:
         """One more member; returns when it has its share."""
@@ -63,7 +69,7 @@ class Group:
 
     async def _assign_all(self) -> None:
         shares: dict[MemorySource, set[Partition]] = {member: set() for member in self._members}
-        for topic in sorted(self.topics):
+        for topic in sorted(topic for topic in self.topics if self._broker.has(topic)):
             readers = [member for member in self._members if topic in member.topics]
             for member, numbers in zip(readers, _ranges(self._broker.partitions_of(topic), len(readers)), strict=True):
                 shares[member].update(Partition(topic, number) for number in numbers)
@@ -125,7 +131,7 @@ class MemorySource:
                 break
             log, position = self._broker.log(partition), self._positions.pop(partition)
             self._positions[partition] = position  # last in the dictionary: next time the others come first
-            if position > log.end:
+            if not log.begin <= position <= log.end:
                 if taken:
                     break
                 self._paused.add(partition)
@@ -166,7 +172,8 @@ class MemorySource:
         """The offset at which a partition that never committed begins."""
         if start.at_ms is not None:
             return await self.offset_at(partition, start.at_ms)
-        return 0 if start.where == "earliest" else self._broker.log(partition).end
+        there = await self.bounds(partition)
+        return there.begin if start.where == "earliest" else there.end
 
     async def end_offset(self, partition: Partition) -> int:
         """The last stable offset: what a committed reader can read up to, exclusive."""
@@ -175,6 +182,11 @@ class MemorySource:
     async def offset_at(self, partition: Partition, at_ms: int) -> int:
         """The first offset with a timestamp at or after `at_ms`; the end if there is none."""
         return self._broker.log(partition).offset_at(at_ms)
+
+    async def bounds(self, partition: Partition) -> Bounds:
+        """What the broker holds of a partition."""
+        log = self._broker.log(partition)
+        return Bounds(log.begin, log.end)
 
     def lag(self, partition: Partition) -> int | None:
         """Records between the position and the end; None before the first fetch, or where it is not assigned."""

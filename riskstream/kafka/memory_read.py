@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from riskstream.core.errors import InternalError
+from riskstream.core.gaps import Bounds
 from riskstream.core.ports import StateRead
 from riskstream.core.records import Message, Partition
 from riskstream.kafka.errors import OffsetGone
@@ -47,8 +48,9 @@ class MemoryReader:
         are when the reading begins. Raises UnknownTopic, and OffsetGone for an offset past the end."""
         ends = [(partition, self._broker.log(partition).end) for partition in self._partitions(from_offsets)]
         for partition, end in ends:
-            first = (from_offsets or {}).get(partition.partition, 0)
-            if first > end:
+            begin = self._broker.log(partition).begin
+            first = (from_offsets or {}).get(partition.partition, 0) or begin
+            if not begin <= first <= end:
                 raise OffsetGone(partition, first)
             for message in self._broker.log(partition).read(first, end):
                 if message.position.offset < end:
@@ -58,6 +60,11 @@ class MemoryReader:
     async def offsets_at(self, at_ms: int) -> Mapping[int, int]:
         """Per partition the first offset with a timestamp at or after `at_ms`; the end where there is none."""
         return {each.partition: self._broker.log(each).offset_at(at_ms) for each in self._partitions(None)}
+
+    async def bounds(self) -> Mapping[int, Bounds]:
+        """Per partition what the broker holds."""
+        logs = {each.partition: self._broker.log(each) for each in self._partitions(None)}
+        return {number: Bounds(log.begin, log.end) for number, log in logs.items()}
 
     async def follow(self, from_offsets: Mapping[int, int] | None = None) -> AsyncIterator[Message]:
         """From the beginning, or from the given offset per partition, and on without end; all partitions."""

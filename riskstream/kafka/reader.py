@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, errors
 from aiokafka.structs import TopicPartition
 
 from riskstream.core.errors import InternalError
+from riskstream.core.gaps import Bounds
 from riskstream.core.records import Message
 from riskstream.kafka.cluster import Cluster
 from riskstream.kafka.config import KafkaConfig
@@ -66,6 +67,13 @@ class KafkaReader:
             found = await consumer.offsets_for_times(dict.fromkeys(partitions, max(0, at_ms)))
             ends = await consumer.end_offsets(partitions)
             return {tp.partition: ends[tp] if there is None else there.offset for tp, there in found.items()}
+
+    async def bounds(self) -> Mapping[int, Bounds]:
+        """Per partition what the broker holds, up to the last stable offset."""
+        async with self._consumer(None) as consumer:
+            partitions = list(consumer.assignment())
+            begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+            return {tp.partition: Bounds(begins[tp], ends[tp]) for tp in partitions}
 
     async def follow(self, from_offsets: Mapping[int, int] | None = None) -> AsyncIterator[Message]:
         """From the beginning, or from the given offset per partition, and on without end; all partitions."""

@@ -22,6 +22,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.structs import TopicPartition
 
 from riskstream.core.errors import InternalError, LaneLost
+from riskstream.core.gaps import Bounds
 from riskstream.core.ports import Callback, Partitions, Start
 from riskstream.core.records import Message, Partition
 from riskstream.kafka.cluster import Cluster
@@ -147,6 +148,10 @@ class KafkaSource:
             raise self._silent(partition, error) from error
         there = found[theirs(partition)]
         return await self.end_offset(partition) if there is None else int(there.offset)
+
+    async def bounds(self, partition: Partition) -> Bounds:
+        """What the broker holds of a partition, up to the last stable offset. Raises LaneLost as above."""
+        return Bounds(await self.start_offset(partition, Start("earliest")), await self.end_offset(partition))
 
     def lag(self, partition: Partition) -> int | None:
         """Records between the position and the last stable offset, as of the last fetch; None before the first."""

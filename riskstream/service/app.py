@@ -16,7 +16,7 @@ from functools import partial
 from typing import Literal
 
 from riskstream import __version__
-from riskstream.core.errors import OperatorError, UnknownTopic
+from riskstream.core.errors import OperatorError, UnknownTopic, first_error
 from riskstream.core.ports import Broker, Scorer, Start
 from riskstream.core.records import Alert
 from riskstream.core.watch import WatchLimits
@@ -261,18 +261,3 @@ class Daemon:
             open_api=http.open,
             risk_score_min=self.settings.scoring.explain_risk_score_min,
         )
-
-
-def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What the operator should be told of several failures: his own first."""
-    flat: list[BaseException] = []
-
-    def walk(error: BaseException) -> None:
-        if isinstance(error, BaseExceptionGroup):
-            for inner in error.exceptions:
-                walk(inner)
-        else:
-            flat.append(error)
-
-    walk(group)
-    return next((error for error in flat if isinstance(error, OperatorError)), flat[0])

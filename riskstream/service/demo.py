@@ -18,11 +18,12 @@ from collections.abc import Sequence
 import click
 
 from riskstream.core import codec
+from riskstream.core.errors import first_error
 from riskstream.core.records import Alert, Output
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.sections import Feed, Http, Stages
 from riskstream.service import parts
-from riskstream.service.app import Daemon, first_error
+from riskstream.service.app import Daemon
 from riskstream.service.publish import Line, read_lines
 from riskstream.settings import Settings, load
 from riskstream.telemetry.emit import Telemetry

@@ -127,8 +127,15 @@ class LaneRun:
         resume = await self._lane.open()
         if resume is None:
             return None, ""
-        self._note, self._kept = suspicion.read(resume.metadata)
-        return resume.offset, self._kept
+        self._note, kept = suspicion.read(resume.metadata)
+        return resume.offset, kept
+
+    async def begin_at(self, offset: int, kept: str, *, committed: bool) -> None:
+        """The next record is the one at `offset`, and `kept` is kept beside every offset from now on. A first one is
+        committed at once: where a partition begins is chosen once, not again by an owner who comes before a record."""
+        self.next_offset, self._kept = offset, kept
+        if not committed:
+            await self._lane.commit([], offset, suspicion.write(self._note, kept))
 
     def suspected_until(self, begin: int, span: int) -> int | None:
         """Records below this offset may have ended a process, of which at most `span` were in flight; None: no reason

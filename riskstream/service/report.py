@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from riskstream.core.gaps import Gap
 from riskstream.core.records import Partition
 from riskstream.service.health import Health
 from riskstream.service.lanes import Commit, LaneRun, Phase, Restored
 from riskstream.telemetry import events as ev
 from riskstream.telemetry.emit import Telemetry
+from riskstream.telemetry.watchdogs import GapsSeen
 
 WAITING: frozenset[Phase] = frozenset({"opening", "restoring", "closed"})
 
@@ -18,11 +21,17 @@ class Report:
 
     def __init__(self, stage: str, telemetry: Telemetry, health: Health, now_ms: Callable[[], int]) -> None:
         self._stage, self._telemetry, self._health, self._now_ms = stage, telemetry, health, now_ms
+        self._gap_topics: set[str] = set()
         self.not_ready("the group has not been joined yet")
 
     def changed(self, lane: Partition, state: ev.LaneState, detail: str = "") -> None:
         """A lane is in another state."""
         self._telemetry.emit(ev.LaneChanged(self._stage, lane.topic, lane.partition, state, detail))
+
+    def stopped(self, gap: Gap) -> None:
+        """A lane cannot go on."""
+        at = (self._stage, gap.partition.topic, gap.partition.partition)
+        self._telemetry.emit(ev.LaneChanged(*at, "stopped", str(gap)))
 
     def restored(self, lane: Partition, restored: Restored) -> None:
         """A lane stands where its last owner stood."""
@@ -51,8 +60,12 @@ class Report:
         """No lane can be read, and why."""
         self._health.set(f"{self._stage}.lanes", False, why)
 
-    def lanes(self, phases: Collection[Phase], gone: Collection[str]) -> None:
-        """Ready where each lane is read; `gone` says why some never will be."""
+    def lanes(self, phases: Collection[Phase], gaps: Sequence[Gap]) -> None:
+        """Ready where each lane is read; a gap says why one never will be."""
         waiting = sum(phase in WAITING for phase in phases)
         why = [f"{waiting} of {len(phases)} partitions are not ready"] if waiting else []
-        self._health.set(f"{self._stage}.lanes", not why and not gone, "; ".join([*why, *gone]))
+        self._health.set(f"{self._stage}.lanes", not why and not gaps, "; ".join([*why, *map(str, gaps)]))
+        for topic in self._gap_topics | {gap.partition.topic for gap in gaps}:
+            reasons = Counter(gap.reason for gap in gaps if gap.partition.topic == topic)
+            self._telemetry.emit(GapsSeen(self._stage, topic, reasons))
+            self._gap_topics.add(topic)

@@ -10,6 +10,7 @@ Rule 2. A lane is opened only when the group has acknowledged a heartbeat that w
         it was lost, after the loss, in the same generation: a process that was paused and wakes must not fence the
         rightful owner. A lane that is lost again and again makes the stage leave the group and join anew.
 Rule 3. Revoked lanes share one deadline. What they have not committed by then comes again to the next owner.
+Rule 4. A lane that cannot go on where it stands stops alone (gaps.py). Brokers that are all away are waited for.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from itertools import count
 from typing import Any
 
-from riskstream.core.errors import LaneLost
+from riskstream.core.errors import BrokerUnreachable, LaneLost, first_error
+from riskstream.core.gaps import Gap
 from riskstream.core.ports import Broker, Partitions, Source, Start
 from riskstream.core.records import Partition
 from riskstream.kafka.errors import OffsetGone
 from riskstream.sections import Stages
+from riskstream.service.flow import Flow
+from riskstream.service.gaps import Gaps
 from riskstream.service.health import Health
 from riskstream.service.lanes import CommitLimits, LaneRun, Processor
 from riskstream.service.report import Report
@@ -58,16 +62,18 @@ class Stage:
         """`suspect` is told of lanes whose records below an offset may have ended processes."""
         self.name, self.group, self._app = name, f"{app}.{name}", app
         self._broker, self._starts, self._processor, self._limits = broker, starts, processor, limits
-        self._report, self._now_ms = Report(name, telemetry, health, now_ms), now_ms
+        self._report = Report(name, telemetry, health, now_ms)
         self._commit_limits = CommitLimits(limits.commit_ms / 1000, limits.commit_records_max, limits.commit_bytes_max)
         self._runs: dict[Partition, LaneRun] = {}
         self._commits: dict[Partition, asyncio.Task[None]] = {}
         self._epochs = count(1)
         self._opening = asyncio.Semaphore(limits.lanes_opening_max)
         self._revoked: set[Partition] = set()
-        self._gone: dict[Partition, str] = {}
-        self._unread: dict[Partition, int] = {}
-        self._leaving = self._committed_since_join = False
+        self._gaps = Gaps(broker, starts, self._positions)
+        self._flow = Flow(
+            starts, limits.in_flight_max, gaps=self._gaps, processor=processor, report=self._report, now_ms=now_ms
+        )
+        self._leaving = self._committed_since_join = self._joined = False
         self._suspect, self._me = suspect, None if suspect is None else os.urandom(8).hex()
 
     @property
@@ -86,9 +92,11 @@ class Stage:
         while not stop.is_set():
             try:
                 await self._member(stop)
-            except* LaneLost as lost:
-                error = lost.exceptions[0]
-                self._report.not_ready(f"a lane was lost: {error}; joining the group again")
+            except* (LaneLost, BrokerUnreachable) as lost:
+                if not self._joined:
+                    raise
+                error = first_error(lost)
+                self._report.not_ready(f"{error}; joining the group again in {pause_s:g} s")
                 if self._committed_since_join:
                     pause_s, self._committed_since_join = 1.0, False
                 try:
@@ -100,7 +108,10 @@ class Stage:
 
     async def _member(self, stop: asyncio.Event) -> None:
         """One membership of the group, from joining to leaving."""
-        source = self._broker.source(self.group, sorted(self._starts))
+        topics = await self._gaps.readable()
+        if not topics:
+            raise LaneLost(f"no topic is left to read: {self._gaps.all[0]}")
+        source = self._broker.source(self.group, topics)
         self._leaving = False
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -109,7 +120,10 @@ class Stage:
                         lambda partitions: self._on_assigned(source, partitions, tasks.create_task),
                         self._on_revoked,
                     )
+                    self._joined = True
+                    looking = tasks.create_task(self._gaps.watch(lambda gap: self._stop_reading(source, gap)))
                     await self._poll(source, stop)
+                    looking.cancel()
                     self._leaving = True
                     source.pause(source.assigned())
                     await self._on_revoked(frozenset(self._runs))
@@ -126,42 +140,17 @@ class Stage:
 
     async def _poll(self, source: Source, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            self._balance(source)
+            self._flow.balance(source, self._runs)
             try:
                 polled = await source.poll(self._limits.poll_records_max, POLL_MS)
             except OffsetGone as gone:
-                self._stop_reading(gone)
+                await self._on_offset_gone(source, gone)
                 continue
             for partition, messages in polled.items():
                 run = self._runs.get(partition)
                 if run is not None and run.phase == "ready":
                     run.take(messages, self._processor.accept)
-            self._tick(source)
-
-    def _tick(self, source: Source) -> None:
-        """Lanes that have read all there is follow the wall clock."""
-        lags = dict.fromkeys(self._starts, 0)  # also of a topic whose last lane has left
-        for partition, run in self._runs.items():
-            lag = source.lag(partition)
-            if lag is not None:
-                self._unread[partition] = lag
-            behind = self._unread.get(partition, 0) + run.in_flight
-            lags[partition.topic] += behind
-            ready = run.phase == "ready" and partition not in self._gone
-            if ready and lag == 0 and (done := self._processor.tick(partition, self._now_ms())):
-                run.add(done)
-        self._report.lag(lags)
-
-    def _balance(self, source: Source) -> None:
-        """Pause the lanes that have enough in flight, resume those that have room again."""
-        busy = {p for p, run in self._runs.items() if run.in_flight >= self._limits.in_flight_max}
-        idle = {
-            p
-            for p, run in self._runs.items()
-            if run.phase == "ready" and run.in_flight <= self._limits.in_flight_max // 2
-        }
-        source.pause(frozenset(busy))
-        source.resume(frozenset(idle - self._gone.keys()))
+            self._flow.tick(source, self._runs)
 
     async def _on_assigned(
         self, source: Source, partitions: Partitions, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
@@ -230,8 +219,16 @@ class Stage:
         """Fence, find the place, bring back what the lane knows, begin to read; False where the partition was taken
         back meanwhile."""
         partition = run.partition
-        offset, _ = await run.open()
+        offset, kept = await run.open()
+        gap, kept = await self._gaps.at_open(partition, offset, kept)
+        if run.phase != "opening":
+            return False
+        if gap is not None:
+            run.phase = "ready"
+            self._stop_reading(source, gap)
+            return True
         begin = await source.start_offset(partition, self._starts[partition.topic]) if offset is None else offset
+        await run.begin_at(begin, kept, committed=offset is not None)
         if run.phase != "opening":
             return False
         span = self._limits.in_flight_max + self._limits.poll_records_max
@@ -242,7 +239,6 @@ class Stage:
         restored = await self._processor.opened(partition)
         if run.phase != "restoring":
             return False
-        run.next_offset = begin
         source.seek(partition, begin)
         source.resume(frozenset({partition}))
         run.phase = "ready"
@@ -276,17 +272,28 @@ class Stage:
             return
         del self._runs[partition]
         self._commits.pop(partition, None)
-        self._gone.pop(partition, None)
-        self._unread.pop(partition, None)
+        self._gaps.closed(partition)
+        self._flow.closed(partition)
         self._processor.closed(partition)
         await run.close()
         self._report.changed(partition, "closed")
 
-    def _stop_reading(self, gone: OffsetGone) -> None:
+    async def _on_offset_gone(self, source: Source, gone: OffsetGone) -> None:
+        gap = await self._gaps.at_fetch(source, gone)
+        if gap is not None:
+            self._stop_reading(source, gap)
+        elif gone.partition in self._runs:
+            source.seek(gone.partition, gone.offset)  # the broker holds it after all; `Flow` resumes the lane
+
+    def _stop_reading(self, source: Source, gap: Gap) -> None:
         """One lane cannot go on where it stands; a person must act. The others do."""
-        self._gone[gone.partition] = str(gone)
-        self._report.changed(gone.partition, "stopped", str(gone))
+        source.pause(frozenset({gap.partition}))
+        self._gaps.add(gap)
+        self._report.stopped(gap)
         self._tell_health()
 
+    def _positions(self) -> dict[Partition, int]:
+        return {partition: run.next_offset for partition, run in self._runs.items() if run.phase == "ready"}
+
     def _tell_health(self) -> None:
-        self._report.lanes([run.phase for run in self._runs.values()], self._gone.values())
+        self._report.lanes([run.phase for run in self._runs.values()], self._gaps.all)

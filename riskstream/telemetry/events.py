@@ -1,9 +1,9 @@
 """What can happen in a daemon that its operator should know: one frozen record each.
 
     score   DocumentsDecided  Tokenised  CacheHits  BatchScored  BatchBisected  SignalsPublished  LateSignals
-    lanes   LaneChanged  LaneRestored  LaneFenced  LagSeen  Committed  TransactionLost  DeadLetterCut  (and trials.py)
+    lanes   LaneChanged  LaneRestored  LaneFenced  LagSeen  Committed  TransactionLost  DeadLetterCut
     watch   AlertPublished  AlertsHeld  AlertsOpen  StateSize  StateEvicted  SinkFailed
-    model   ModelLoaded  ModelRefused  DriftSeen  Explanations     (`events_model.py`)
+    model   ModelLoaded  ModelRefused  DriftSeen  Explanations   (events_model.py; see trials.py and watchdogs.py too)
     life    ServiceStarted  ServiceStopping  ServiceStopped  ConfigLoaded  ConfigRefused  LoopLag  RequestFailed
 
 Rule 1. The name says what happened; a batch makes one record, with the counts of what is in it.
@@ -26,6 +26,7 @@ from riskstream.telemetry.events_model import Explanations as Explanations
 from riskstream.telemetry.events_model import ModelLoaded as ModelLoaded
 from riskstream.telemetry.events_model import ModelRefused as ModelRefused
 from riskstream.telemetry.trials import Trial
+from riskstream.telemetry.watchdogs import Watchdog
 
 Outcome = Literal["scored", "rejected", "unwatched", "duplicate", "shed"]
 OUTCOMES: tuple[Outcome, ...] = ("scored", "rejected", "unwatched", "duplicate", "shed")
@@ -33,7 +34,6 @@ OUTCOMES: tuple[Outcome, ...] = ("scored", "rejected", "unwatched", "duplicate",
 LaneState = Literal["opening", "restoring", "ready", "draining", "stopped", "closed"]
 LANE_STATES: tuple[LaneState, ...] = ("opening", "restoring", "ready", "draining", "stopped", "closed")
 """`stopped`: reading cannot go on and a person must act. `closed`: the partition is no longer ours."""
-
 ConfigKind = Literal["settings", "rules", "watchlist"]
 
 
@@ -273,6 +273,6 @@ Event = (
     DocumentsDecided | Tokenised | CacheHits | BatchScored | BatchBisected | SignalsPublished | LateSignals
     | LaneChanged | LaneRestored | LaneFenced | LagSeen | Committed | TransactionLost | DeadLetterCut
     | AlertPublished | AlertsHeld | AlertsOpen | StateSize | StateEvicted | SinkFailed
-    | Trial | ModelLoaded | ModelRefused | DriftSeen | Explanations | ConfigLoaded | ConfigRefused
+    | Trial | Watchdog | ModelLoaded | ModelRefused | DriftSeen | Explanations | ConfigLoaded | ConfigRefused
     | ServiceStarted | ServiceStopping | ServiceStopped | LoopLag | RequestFailed
 )  # fmt: skip

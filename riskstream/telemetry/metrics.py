@@ -19,12 +19,13 @@ from typing import assert_never
 import prometheus_client as prom
 from prometheus_client.exposition import choose_encoder
 
+from riskstream.core.gaps import GAP_REASONS
 from riskstream.core.held import HELD_REASONS
 from riskstream.core.labels import WHYS
 from riskstream.core.records import Partition, Reason, Severity
 from riskstream.core.refusals import REFUSALS
 from riskstream.telemetry import events as ev
-from riskstream.telemetry import trials
+from riskstream.telemetry import trials, watchdogs
 
 _WAIT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _END_TO_END_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
@@ -94,6 +95,7 @@ class Metrics:
         )
         self.lag = self._gauge("lag_records", "Records that this daemon has not committed yet", "topic")
         self.lanes = self._gauge("lanes", "Lanes by what they are doing", "stage", "state")
+        self.gaps = self._gauge("gaps", "Partitions that cannot be read on, by why", "stage", "topic", "reason")
         self.transactions = self._counter("transactions", "Transactions by how they ended", "stage", "outcome")
         self.transaction = self._histogram(
             "transaction_seconds", "One transaction, opened to committed", _WAIT_S, "stage"
@@ -170,6 +172,9 @@ class Metrics:
                 self._apply_model(event)
             case ev.LoopLag(seconds=seconds):
                 self.loop_lag.observe(seconds)
+            case watchdogs.GapsSeen(stage=stage, topic=topic, counts=gaps):
+                for why in GAP_REASONS:
+                    self.gaps.labels(stage, topic, why).set(gaps.get(why, 0))
             case ev.BatchBisected() | ev.DeadLetterCut() | ev.ConfigRefused() | ev.RequestFailed():
                 pass
             case trials.LaneSuspected() | trials.TextConvicted() | trials.TasterFailed():

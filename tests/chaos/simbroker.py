@@ -355,6 +355,16 @@ class SimBroker:
         await self._cluster.trip(self._process)
         return await self._cluster.topics()
 
+    async def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
+        """The id of each of these topics that is there."""
+        await self._cluster.trip(self._process)
+        return await self._cluster.topic_ids(topics)
+
+    async def members(self, group: str) -> int:
+        """How many members a consumer group has now."""
+        await self._cluster.trip(self._process)
+        return len(self._cluster.group(group).members)
+
     async def create_topics(self, topics: Sequence[TopicInfo]) -> None:
         """Create what is missing."""
         await self._cluster.create_topics(topics)

@@ -14,7 +14,7 @@ import pytest
 
 from riskstream.core.held import HELD_REASONS
 from riskstream.core.records import Reason
-from riskstream.telemetry import Metrics, Telemetry, configure_logging, logs, trials
+from riskstream.telemetry import Metrics, Telemetry, configure_logging, logs, trials, watchdogs
 from riskstream.telemetry import events as ev
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -55,6 +55,7 @@ ONE_OF_EACH: list[ev.Event] = [
     trials.LaneSuspected("news", 0, 1_507),
     trials.TextConvicted("news", 0, 7),
     trials.TasterFailed("out of memory"),
+    watchdogs.GapsSeen("score", "news", {"expired": 2}),
     ev.Explanations(explained=2, known=1, skipped=3, failed=1, seconds=0.2, detail="out of memory"),
 ]
 
@@ -79,7 +80,7 @@ def stderr_logging() -> Iterator[None]:
 
 def test_there_is_an_example_of_every_event() -> None:
     assert {type(event) for event in ONE_OF_EACH} == set(typing.get_args(ev.Event))
-    assert len(ONE_OF_EACH) == 34
+    assert len(ONE_OF_EACH) == 35
 
 
 @pytest.mark.parametrize("event", ONE_OF_EACH, ids=lambda event: type(event).__name__)
@@ -113,6 +114,8 @@ def test_every_event_is_counted_and_becomes_a_line(event: ev.Event) -> None:
         (ONE_OF_EACH[20], 'riskstream_model_info{model="finrisk@1"}', 1),
         (ONE_OF_EACH[-1], 'riskstream_explanations_total{outcome="skipped"}', 3),
         (ONE_OF_EACH[-1], "riskstream_explain_seconds_sum", 0.2),
+        (ONE_OF_EACH[33], 'riskstream_gaps{reason="expired",stage="score",topic="news"}', 2),
+        (ONE_OF_EACH[33], 'riskstream_gaps{reason="deleted",stage="score",topic="news"}', 0),
         (ONE_OF_EACH[26], 'riskstream_config_hash{hash="abc",kind="rules"}', 1),
     ],
 )

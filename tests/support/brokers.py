@@ -8,9 +8,15 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from aiokafka.admin import RecordsToDelete
+
 from riskstream.core.ports import Broker, Partitions, Source, TopicInfo
 from riskstream.core.records import Message, Output, Partition
+from riskstream.kafka.client import KafkaBroker
+from riskstream.kafka.fetching import theirs
+from riskstream.kafka.memory import MemoryBroker
 from tests.support.until import SECONDS_MAX as WAIT_S
+from tests.support.until import until
 
 _numbers = itertools.count(1)
 
@@ -51,6 +57,28 @@ async def read_all(broker: Broker, topic: str, at_least: int = 0) -> list[Messag
             if len(messages) >= at_least:
                 return messages
             await asyncio.sleep(0.01)
+
+
+async def expire(broker: Broker, partition: Partition, before: int) -> None:
+    """Delete what stands before an offset, as retention does in its own time."""
+    if isinstance(broker, MemoryBroker):
+        broker.expire(partition, before)
+    elif isinstance(broker, KafkaBroker):
+        admin = await broker._cluster._connected()
+        await admin.delete_records({theirs(partition): RecordsToDelete(before)}, timeout_ms=10_000)
+
+
+async def delete_topic(broker: Broker, topic: str) -> None:
+    """Delete a topic, and return when it is gone."""
+    if isinstance(broker, MemoryBroker):
+        await broker.delete_topic(topic)
+    elif isinstance(broker, KafkaBroker):
+        await (await broker._cluster._connected()).delete_topics([topic])
+
+    async def gone() -> bool:
+        return topic not in await broker.topic_ids([topic])
+
+    await until(gone)
 
 
 class Member:

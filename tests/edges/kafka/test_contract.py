@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
@@ -11,26 +10,9 @@ import pytest
 from riskstream.core.errors import LaneLost, OperatorError, UnknownTopic
 from riskstream.core.ports import Broker, Resume, Start, StateRead, TopicInfo
 from riskstream.core.records import Output, Partition
-from riskstream.kafka.memory import MemoryBroker
 from tests.support.brokers import Member, fresh, member, new_topic, publish, read_all, values
 from tests.support.until import SECONDS_MAX as WAIT_S
 from tests.support.until import until
-
-
-@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.broker)])
-async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
-    """Each kind of broker in turn."""
-    if request.param == "memory":
-        clock = iter(range(1_700_000_000_000, 1_800_000_000_000))
-        yield MemoryBroker(lambda: next(clock))
-        return
-    from riskstream.kafka.client import KafkaBroker
-    from riskstream.kafka.config import KafkaConfig
-
-    server = request.getfixturevalue("kafka_server")
-    real = KafkaBroker(KafkaConfig(bootstrap_servers=server.bootstrap_servers, heartbeat_interval_ms=200))
-    yield real
-    await real.close()
 
 
 def out(topic: str, value: bytes | None, key: bytes | None = b"k", partition: int | None = 0) -> Output:
