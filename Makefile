@@ -70,8 +70,9 @@ train: install ## Fine-tune as CONFIG says (config/train/finrisk.toml); PROCESSE
 
 pin: install ## Pin again after pyproject.toml changed; `make pin UPGRADE=--upgrade` takes newer versions
 	$(PIN) --extra dev pyproject.toml --output-file requirements/dev.txt
-	$(PIN) --extra gpu --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
+	$(PIN) --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
 	$(PIN) --extra train --constraint requirements/dev.txt pyproject.toml --output-file requirements/cuda.txt
+	$(PIN) --extra bench --constraint requirements/dev.txt pyproject.toml --output-file requirements/bench.txt
 
 clean: ## Remove .venv and every cache
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -134,10 +134,14 @@ class Models(Section):
     Lower: sooner, more requests to the store. 0: never, a new version needs a restart."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`cuda` without a GPU stops the start; `auto` takes what is there and says so."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16 is for a GPU; on a CPU it is refused, since a score would move with its batch mates."""
+    backend: Literal["auto", "openvino", "torch"] = "auto"
+    """What runs the model. auto: torch on a GPU, else OpenVINO, else torch for a model that OpenVINO does not know.
+    torch needs `riskstream[gpu]`."""
+    dtype: Literal["auto", "int8", "float32", "bfloat16"] = "auto"
+    """auto: int8 with OpenVINO, float32 with torch. float32 with OpenVINO: a third of the speed, and the published
+    numbers to four decimals. bfloat16 is for a GPU; on a CPU a score would move with its batch mates."""
     threads: Annotated[int, Field(ge=0)] = 0
-    """Threads of the model on a CPU; 0: the cores that this process may use."""
+    """Threads of the model on a CPU; 0: the cores that the container grants (affinity and CPU quota)."""
 
 
 class Batching(Section):

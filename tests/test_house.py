@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 ONLY_IN: dict[str, frozenset[str]] = {
     "aiokafka": frozenset({"kafka"}),
     "torch": frozenset({"scoring", "trainer"}),
-    "onnxruntime": frozenset({"scoring", "trainer"}),
+    "openvino": frozenset({"scoring"}),
     "transformers": frozenset({"scoring", "trainer"}),
     "aiohttp": frozenset({"service"}),
     "prometheus_client": frozenset({"telemetry"}),

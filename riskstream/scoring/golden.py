@@ -28,9 +28,11 @@ from riskstream.scoring.manifest import Manifest, read_manifest, sha256, write_m
 GOLDEN = "golden.json"
 PAIRS = "golden_pairs.json"
 DIGITS = 6
-LIMITS = {"float32": 0.002, "bfloat16": 0.02}
+LIMITS = {"float32": 0.002, "bfloat16": 0.02, "int8": 0.2}
 """Largest difference of any probability, by precision. float32 differs by 4e-6 between batches and by less than 0.001
-between processors; bfloat16 has 8 bits of mantissa and moves scores by up to 0.018."""
+between processors; bfloat16 has 8 bits of mantissa and moves scores by up to 0.018. int8 is 0.0016 from float32 on the
+average and 0.15 at the worst of 12,000 probabilities, always alike in any company; a fault of a kernel is further off.
+"""
 FIX = "publish the version again on this backend, or name another one"
 _LANE = Partition("golden", 0)
 
@@ -97,8 +99,8 @@ def has_golden(directory: Path) -> bool:
 
 
 def limit_of(backend: str) -> float:
-    """The largest difference that a backend is granted; the widest for a precision that is not known."""
-    return LIMITS.get(backend.rsplit(" ", 1)[-1], max(LIMITS.values()))
+    """The largest difference that a backend is granted; that of float32 for a precision that is not known."""
+    return LIMITS.get(backend.rsplit(" ", 1)[-1], LIMITS["float32"])
 
 
 def check_golden(scorer: Scorer, directory: Path) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from riskstream.core.watchlist import parse_watchlist, watchlist_hash
 from riskstream.kafka.config import KafkaConfig
 from riskstream.scoring.explain import ExplainLimits
 from riskstream.sections import Batching, Feed, Kafka, Models, Reviews, Scoring
+from riskstream.service.cores import usable_cores
 from riskstream.service.explaining import ExplainPolicy
 from riskstream.service.pipeline import Preparer
 from riskstream.settings import Settings, read_secret
@@ -214,11 +214,6 @@ def topics_of(settings: Settings) -> list[TopicInfo]:
     ]
 
 
-def usable_cores() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0))
-
-
 def check_append_times(there: Mapping[str, TopicInfo], names: Iterable[str]) -> None:
     """Raise OperatorError where one of these topics keeps its producers' times instead of the broker's."""
     for name in names:
@@ -261,8 +256,7 @@ def load_scorer(section: Models) -> Scorer:
 
 def load_version(directory: Path, section: Models) -> Scorer:
     """The model in a version's directory, on the device that the settings say."""
-    from riskstream.scoring.torch_backend import TorchScorer
+    from riskstream.scoring.backends import load
 
-    return TorchScorer.load(
-        directory, device=section.device, dtype=section.dtype, threads=section.threads or usable_cores()
-    )
+    threads = section.threads or usable_cores()
+    return load(directory, backend=section.backend, device=section.device, dtype=section.dtype, threads=threads)

@@ -56,7 +56,8 @@ def test_a_difference_within_the_limit_passes(tmp_path: Path, by: float, passes:
 
 
 @pytest.mark.parametrize(
-    ("backend", "limit"), [("torch cpu float32", 0.002), ("torch cuda bfloat16", 0.02), ("some new one", 0.02)]
+    ("backend", "limit"),
+    [("torch cpu float32", 0.002), ("torch cuda bfloat16", 0.02), ("openvino cpu int8", 0.2), ("some new one", 0.002)],
 )
 def test_the_limit_is_the_precisions(backend: str, limit: float) -> None:
     assert limit_of(backend) == limit
