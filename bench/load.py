@@ -65,6 +65,11 @@ limits = { severe = 20 }
 
 def rules() -> RuleSet:
     """The fifty."""
+    return parse_rules(rules_text(), "bench")
+
+
+def rules_text() -> str:
+    """The fifty, as a file."""
     plain = 'field = "risk_score"\naggregate = "max"\nwindow_s = 3600\nlimit = 0.8'
     parts = [f"[[rule]]\nname = 'five-{i}'\n{body}" for i, body in enumerate(FIVE.split("---"))]
     for i in range(15):
@@ -72,7 +77,7 @@ def rules() -> RuleSet:
         parts.append(f"[[rule]]\nname = 'group-{i}'\nmatch = {{ groups = ['g{i}'] }}\n{plain}")
         parts.append(f"[[rule]]\nname = 'kind-{i}'\nmatch = {{ kinds = ['filing', 'customer'] }}\n{plain}")
         parts.append(f"[[rule]]\nname = 'least-{i}'\nmatch = {{ risk = {{ {risk} = 0.97 }} }}\n{plain}")
-    return parse_rules("\n".join(parts), "bench")
+    return "\n".join(parts)
 
 
 def entity(number: int) -> str:
@@ -85,12 +90,13 @@ def watchlist(entities: int) -> dict[str, Watched]:
     return {entity(i): Watched(entity(i), f"{entity(i)} Corporation", groups=("all",)) for i in range(entities)}
 
 
-def signals(count: int, entities: int, *, per_s: int = 200, seed: int = 1) -> Iterator[Message]:
-    """Signals as they lie in the topic, drawn evenly over the entities, so many a second of the lane's clock."""
+def signals(count: int, entities: int, *, per_s: float = 200, seed: int = 1, evenly: bool = False) -> Iterator[Message]:
+    """Signals as they lie in the topic, drawn over the entities or `evenly` one by one, so many a second."""
     draw = random.Random(seed)
     for i in range(count):
-        now_ms = START_MS + i * 1000 // per_s
-        at, who, score = format_ms(now_ms), entity(draw.randrange(entities)), round(draw.betavariate(1, 6), 4)
+        now_ms = START_MS + int(i * 1000 / per_s)
+        who = entity(i % entities if evenly else draw.randrange(entities))
+        at, score = format_ms(now_ms), round(draw.betavariate(1, 6), 4)
         signal = Signal(
             signal_id=f"news/{i % 12}/{i}#{who}",
             document_id=f"doc-{i:08d}",

@@ -1,6 +1,7 @@
 """The watch stage without a broker: signals a second and core, bytes an entity, and how both grow.
 
     python -m bench.watch [--entities 1000 10000 100000] [--repeat 3]
+    python -m bench.watch --month      memory over thirty simulated days of 1,000 entities, ten signals a day each
 
 Signals go in as bytes; out come alerts, state records and the lane's record as bytes: decoding, fifty rules, evidence
 and encoding are all inside. Time is the CPU's, so that a busy machine counts less. Each run is a process of its own.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import itertools
 import json
 import math
 import resource
@@ -85,6 +87,23 @@ def measure(entities: int) -> dict[str, float]:
     }
 
 
+def month() -> None:
+    """Thirty days of a lane: what it holds at the end of every third."""
+    entities, days, daily = 1_000, 30, 10
+    gc.set_threshold(*COLLECTOR)
+    stage, held = asyncio.run(processor(entities)), []
+    per_day = entities * daily
+    messages = load.signals(days * per_day, entities, per_s=per_day / 86_400)
+    before = resident()
+    for day in range(1, days + 1):
+        work = [(Ticket(LANE, 1, i), message) for i, message in enumerate(itertools.islice(messages, per_day))]
+        stage.accept(work, lambda ticket, done: None)
+        if day % 3 == 0:
+            held.append({"day": day, "bytes_per_entity": round((resident() - before) / entities)})
+            print(f"day {day:>2}: {held[-1]['bytes_per_entity']:>9,} bytes an entity", flush=True)
+    print(json.dumps({"entities": entities, "signals_a_day": daily, "held": held}))
+
+
 def resident() -> int:
     """Bytes of memory that this process holds."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
@@ -106,7 +125,11 @@ def main() -> None:
     parser.add_argument("--entities", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--month", action="store_true")
     options = parser.parse_args()
+    if options.month:
+        month()
+        return
     if options.one:
         print(json.dumps(measure(options.one)))
         return

@@ -222,7 +222,8 @@ class State(Section):
 
     subjects_max: Annotated[int, Field(ge=1)] = 100_000
     """Entities that one lane remembers. Beyond it, the one whose last signal is longest ago is forgotten, but never one
-    with a pending or open alert; `state_evicted_total{reason="limit"}` counts. Higher: about 4 kB more each."""
+    with a pending or open alert; `state_evicted_total{reason="limit"}` counts. Higher: about 13 kB more for
+    each that has two documents in the windows of five rules."""
     documents_max: Annotated[int, Field(ge=1, le=100_000)] = 4_096
     """Documents that are remembered of one entity. Beyond it the oldest is forgotten, and leaves the windows."""
     write_version: Annotated[int, Field(ge=READABLE[0], le=VERSION)] = VERSION

@@ -39,7 +39,7 @@ from riskstream.core.ticks import Ticks
 class WatchLimits(msgspec.Struct, frozen=True):
     """`events_max` documents are remembered for each subject: 4096 in a day is more than any entity of a feed has, and
     about 8 MB. `memory_margin_ms` is how much longer than the longest window a document is remembered as seen.
-    `subjects_max` of a lane are remembered: 100,000 with one document each are about 400 MB."""
+    `subjects_max` of a lane are remembered: 100,000 with two documents each, in five windows, are about 1.3 GB."""
 
     events_max: int = 4096
     memory_margin_ms: int = 3_600_000

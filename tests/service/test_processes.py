@@ -51,6 +51,7 @@ bootstrap_servers = "{self.bootstrap}"
 signals = "{self.signals}"
 alerts = "{self.alerts}"
 dead_letters = "{self.dead}"
+state = "{self.app}.state"
 reviews = "{self.app}.reviews"
 labels = "{self.app}.labels"
 partitions = 3
