@@ -111,6 +111,8 @@ def resident() -> int:
 
 def exponent(runs: list[dict[str, float]]) -> tuple[float, float]:
     """How the time grows with the signals, as a power, and half its 95 % interval."""
+    if len({run["signals"] for run in runs}) < 2:
+        return math.nan, math.nan
     x, y = [math.log(run["signals"]) for run in runs], [math.log(run["seconds"]) for run in runs]
     slope, intercept = statistics.linear_regression(x, y)
     left = sum((b - slope * a - intercept) ** 2 for a, b in zip(x, y, strict=True))
@@ -147,7 +149,7 @@ def main() -> None:
             )
     power, half = exponent(runs)
     best = {e: max(run["per_s"] for run in runs if run["entities"] == e) for e in options.entities}
-    print(json.dumps({"per_core_s": best, "exponent": round(power, 3), "interval": round(half, 3), "runs": runs}))
+    print(json.dumps({"per_core_s": best, "exponent": power, "interval": half, "runs": runs}))
 
 
 if __name__ == "__main__":
