@@ -8,6 +8,7 @@ Rule 1. A message is convicted only where it stood alone and its process died tw
         reason convicts nobody.
 Rule 2. A child that cannot be started convicts nobody either: the messages go the usual way, as they did before.
 Rule 3. Lanes without suspicion never wait for a child.
+Rule 4. A verdict outlives the lane: after a rebalance the same messages come again, mostly to the same process.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from typing import Protocol
 
 import msgspec
 
-from riskstream.core.records import Message, Partition, Ticket
+from riskstream.core.records import Message, Partition, Position, Ticket
 from riskstream.service.lanes import Finish
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.trials import LaneSuspected, TextConvicted
 
 GROUP_MAX = 16
 DEATHS = 2
+VERDICTS_MAX = 20_000
+"""About 4 MB; more than a dozen lanes have in flight together."""
 IDLE_S = 30.0
 """A child that had nothing to do for so long is ended: its model takes memory."""
 
@@ -63,6 +66,7 @@ class Tasting:
         self._cleared, self._convicted = cleared, convicted
         self._until: dict[Partition, int] = {}
         self._waiting: deque[Work] = deque()
+        self._verdicts: dict[tuple[Position, int], bool] = {}
         self._arrived = asyncio.Event()
 
     def suspect(self, lane: Partition, until: int) -> None:
@@ -78,6 +82,10 @@ class Tasting:
         if work.message.position.offset >= until:
             del self._until[work.ticket.lane]
             return False
+        if (lived := self._verdicts.get(_known_by(work))) is not None:
+            if not lived:
+                self._convict(work)
+            return not lived
         self._waiting.append(work)
         self._arrived.set()
         return True
@@ -109,12 +117,26 @@ class Tasting:
         deaths = DEATHS if len(group) == 1 else 1
         for _ in range(deaths):
             if await self._taster.survives([one.message for one in group]):
+                self._remember(group, lived=True)
                 self._cleared(group)
                 return
         if len(group) > 1:
             for one in group:
                 await self._try([one])
         else:
-            position = group[0].message.position
-            self._telemetry.emit(TextConvicted(position.topic, position.partition, position.offset))
-            self._convicted(group[0])
+            self._remember(group, lived=False)
+            self._convict(group[0])
+
+    def _convict(self, work: Work) -> None:
+        position = work.message.position
+        self._telemetry.emit(TextConvicted(position.topic, position.partition, position.offset))
+        self._convicted(work)
+
+    def _remember(self, group: Sequence[Work], *, lived: bool) -> None:
+        self._verdicts |= {_known_by(work): lived for work in group}
+        while len(self._verdicts) > VERDICTS_MAX:
+            del self._verdicts[next(iter(self._verdicts))]
+
+
+def _known_by(work: Work) -> tuple[Position, int]:
+    return work.message.position, work.message.timestamp_ms

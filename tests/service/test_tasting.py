@@ -119,6 +119,21 @@ async def test_what_waits_of_a_lane_that_closes_is_forgotten() -> None:
     assert court.cleared == [2]
 
 
+async def test_a_verdict_outlives_the_lane() -> None:
+    taster = Plain()
+    async with Court(taster).sitting() as court:
+        court.tasting.suspect(LANE, 10)
+        court.take(1, KILL)
+        court.take(2)
+        await until(lambda: court.convicted == [1] and court.cleared == [2])
+        asked = taster.asked
+        court.tasting.drop(LANE)
+        court.tasting.suspect(LANE, 10)
+        assert court.take(1, KILL)
+        assert not court.take(2)
+    assert (court.convicted, taster.asked) == ([1, 1], asked)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "watchlist.csv").write_text(WATCHLIST)
