@@ -66,6 +66,7 @@ def by_severity(value: Schema) -> Schema:
 
 PROBABILITIES: Schema = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1}}
 GATE = {"anyOf": [{"type": "integer", "minimum": 1}, by_severity({"type": "integer", "minimum": 1})]}
+RAISE = table({severity: {"type": "integer", "minimum": 2} for severity in SEVERITIES[1:]})
 LABELS: Schema = {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}}
 MATCH = {
     "kinds": texts("news, social, filing, customer"),
@@ -76,6 +77,8 @@ MATCH = {
     "categories": texts("the strongest risk of the text"),
     "relevance_min": number("how much the text is about the entity", minimum=0, maximum=1),
     "risk_score_min": number("least risk score", minimum=0, maximum=1),
+    "weight_min": number("how far its source is trusted", minimum=0, maximum=1),
+    "copies_max": {"description": "tellings of a story after the first", "type": "integer", "minimum": 0},
     **dict.fromkeys(("severity", "sentiment", "risk", "topic"), PROBABILITIES),
 }
 DETAILS = {
@@ -100,6 +103,8 @@ COMMON: Schema = {
     "for_s": seconds("how long it must trip before it fires"),
     "keep_firing_for_s": seconds("how long it must stay below clear before it ends"),
     "lower_after_s": seconds("how long it must stay below a severity before that falls"),
+    "unconfirmed_max": one_of("the highest severity of talk", SEVERITIES),
+    "denied_hold_s": seconds("how long after a settled denial nothing counts but what overturns it; 0: not heeded"),
     "cooldown_s": seconds("how long nothing fires after the end"),
     "cooldown_backoff": number("how much longer each cooldown is", minimum=1, maximum=100),
     "cooldown_s_max": seconds("how long a cooldown grows"),
@@ -111,6 +116,7 @@ COMMON: Schema = {
 GATED: Schema = {
     "documents_min": {"description": "supporting documents that a severity needs", **GATE},
     "sources_min": {"description": "supporting sources that a severity needs", **GATE},
+    "sources_raise": {"description": "sources that make a severity by their number", **RAISE},
     "at_least": number("the value from which a signal supports the rule", minimum=0),
     "field": {"description": "the number that is read from each signal", "type": "string", "minLength": 1},
     "window_s": seconds("how far back the rule looks", 1),
@@ -147,7 +153,7 @@ OWN: dict[str, tuple[Schema, tuple[str, ...]]] = {
     ),
     "sequence": (
         {
-            **{key: GATED[key] for key in ("documents_min", "sources_min", "window_s")},
+            **{key: GATED[key] for key in ("documents_min", "sources_min", "sources_raise", "window_s")},
             "clear": CLEAR_NUMBER,
             "steps": {"type": "array", "items": {"$ref": "#/$defs/match"}, "minItems": 2, "maxItems": 8},
         },

@@ -22,7 +22,7 @@ import msgspec
 from riskstream.core.cellstate import NOT_OPENED, Cause, CellState, Open, Told
 from riskstream.core.held import HeldReason
 from riskstream.core.levels import judge, limit_of, rank, reached
-from riskstream.core.life import IDLE, due_ms, step
+from riskstream.core.life import IDLE, due_ms, ended, step
 from riskstream.core.mutes import Mutes
 from riskstream.core.record import News, make_alert
 from riskstream.core.records import Alert, AlertReason, AlertState, Life, Severity, SubjectRef, Verdict, WindowView
@@ -122,6 +122,13 @@ class Cell:
         """End the open alert; None where there is none that was told."""
         return self._tell(self._resolve(now_ms, reason), now_ms)
 
+    def deny(self, now_ms: int, denial: Event) -> Alert | None:
+        """End the open alert because of a denial that has settled; it may open again after the cooldown."""
+        record = self._resolve(now_ms, "denied", denial)
+        if self.life.phase == "firing":
+            self.life = ended(self.life, now_ms=now_ms)
+        return self._tell(record, now_ms)
+
     def due_ms(self) -> int | None:
         """When judging could next do something although no signal comes; None for never."""
         if self.open is None and self.life == IDLE:
@@ -151,11 +158,11 @@ class Cell:
             self.opening, self.opening_ms = cause, now_ms
         match before.phase, self.life.phase:
             case "firing", "firing":
-                return self._update(view, verdict, now_ms)
+                return self._update(view, verdict, now_ms, self.gauge.find(cause.id))
             case "firing", _:
                 return self._resolve(now_ms, "expired" if self.gauge.empty else "cleared")
             case _, "firing" if verdict.severity is not None:
-                return self._record("firing", "fired", verdict.severity, now_ms)
+                return self._record("firing", "fired", verdict.severity, now_ms, self.gauge.find(cause.id))
             case _, "cooling" if held:
                 self._hold("cooldown")
             case _, "idle" | "pending":
@@ -167,24 +174,29 @@ class Cell:
         condition, firing = self.taker.rule.condition, self.life.phase == "firing"
         below = view.value < condition.shape.limits[0].value
         clear_holds = firing and below and self.gauge.clear_value() >= condition.shape.clear.limit
-        verdict = judge(condition.shape.limits, view, clear_holds=clear_holds)
+        limits = condition.shape.limits
+        verdict = judge(limits, view, clear_holds=clear_holds)
+        if rank(verdict.severity) > rank(condition.unconfirmed_max):
+            bearing = verdict.limit if view.value >= verdict.limit else limits[0].value
+            if not self.gauge.confirmed(bearing):
+                verdict = judge(limits, view, clear_holds=clear_holds, most=condition.unconfirmed_max)
         held = verdict.holds if firing else verdict.severity is not None
         return verdict, step(self.life, condition.hold, held=held, now_ms=now_ms), held
 
-    def _update(self, view: WindowView, verdict: Verdict, now_ms: int) -> Alert | None:
+    def _update(self, view: WindowView, verdict: Verdict, now_ms: int, came: Event | None) -> Alert | None:
         assert self.open is not None
         last = self.open.alert
         severity, low_since_ms = self._level(self.open, view, verdict, now_ms)
         if severity != last.severity:
             reason: AlertReason = "raised" if rank(severity) > rank(last.severity) else "lowered"
-            return self._record("updated", reason, severity, now_ms)
+            return self._record("updated", reason, severity, now_ms, came)
         if low_since_ms != self.open.low_since_ms:
             self.open = msgspec.structs.replace(self.open, low_since_ms=low_since_ms)
         counts = self.gauge.counts()
         if counts.sources > last.sources or counts.stories > last.stories:
-            return self._record("updated", "evidence", last.severity, now_ms)
+            return self._record("updated", "evidence", last.severity, now_ms, came)
         if now_ms - self.open.published_ms >= self.taker.rule.update_ms and self._changed(last):
-            return self._record("updated", "evidence", last.severity, now_ms)
+            return self._record("updated", "evidence", last.severity, now_ms, came)
         return None
 
     def _level(self, there: Open, view: WindowView, verdict: Verdict, now_ms: int) -> tuple[Severity, int | None]:
@@ -201,10 +213,10 @@ class Cell:
             return level or lowest, None
         return last.severity, low_since_ms
 
-    def _resolve(self, now_ms: int, reason: AlertReason) -> Alert | None:
+    def _resolve(self, now_ms: int, reason: AlertReason, denial: Event | None = None) -> Alert | None:
         if self.open is None:
             return None
-        alert = self._record("resolved", reason, self.open.alert.severity, now_ms)
+        alert = self._record("resolved", reason, self.open.alert.severity, now_ms, denial)
         self.open = None
         return alert
 
@@ -273,11 +285,13 @@ class Cell:
         value = self.gauge.clear_value()
         return value, shape.clear.limit, self.gauge.told_clear(value)
 
-    def _record(self, state: AlertState, reason: AlertReason, severity: Severity, now_ms: int) -> Alert:
+    def _record(
+        self, state: AlertState, reason: AlertReason, severity: Severity, now_ms: int, came: Event | None = None
+    ) -> Alert:
         value, limit, what = self._explain(severity)
         last = self.open.alert if self.open else None
         sequence = self.told.sequence + 1 if self.told else 1
-        news = News(state, reason, severity, value, limit, what, sequence, now_ms)
+        news = News(state, reason, severity, value, limit, what, sequence, now_ms, came)
         alert = make_alert(self.taker, self.subject, self.gauge, news, self.opening, self.opening_ms, last)
         same = self.open is not None and severity == self.open.alert.severity
         self.open = Open(alert, now_ms, self.open.low_since_ms if same and self.open else None)

@@ -96,7 +96,11 @@ class SubjectRef(msgspec.Struct, frozen=True, gc=False):
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """One signal behind an alert. `spans` are (start, end, weight) in code points of `text`, at most 500 long."""
+    """One signal behind an alert. `spans` are (start, end, weight) in code points of `text`, at most 500 long.
+
+    `value` is the rule's field in this text. `story` names its story, first told at `story_since` by `voice`; before
+    this text it was told `copies` times, and by now `carriers` sources have carried it.
+    """
 
     signal_id: str
     title: str
@@ -106,6 +110,16 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     published_at: str
     risk_score: float
     spans: tuple[tuple[int, int, float], ...] = ()
+    value: float = 0.0
+    kind: str = ""
+    stance: Stance = "report"
+    voice: str = ""
+    story: str = ""
+    story_since: str = ""
+    copies: int = 0
+    carriers: int = 1
+    received_at: str = ""
+    scored_at: str = ""
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -119,6 +133,8 @@ class Holding(msgspec.Struct, frozen=True):
     contribution: float
 
 
+Confirmation = Literal["unconfirmed", "reported", "official"]
+"""What stands behind an alert: talk alone, a report of a fact, or a filing."""
 AlertState = Literal["firing", "updated", "resolved"]
 AlertReason = Literal[
     "fired", "evidence", "raised", "lowered", "denied", "cleared", "expired", "rule_changed", "rule_removed",
@@ -127,7 +143,10 @@ AlertReason = Literal[
 
 
 class Alert(msgspec.Struct, frozen=True, gc=False):
-    """One record of an alert's life, published to `riskstream.alerts` with key = alert id. The last is the truth."""
+    """One record of an alert's life, published to `riskstream.alerts` with key = alert id. The last is the truth.
+
+    `sources` are independent voices; `why` says in a sentence what made this record.
+    """
 
     alert_id: str
     sequence: int
@@ -153,4 +172,7 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
     evidence: tuple[Evidence, ...]
     model: str
     holdings: tuple[Holding, ...] = ()
+    calibration: str = ""
+    confirmation: Confirmation = "unconfirmed"
+    why: str = ""
     schema: int = SCHEMA

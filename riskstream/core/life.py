@@ -66,6 +66,11 @@ def step(life: Life, hold: Hold, *, held: bool, now_ms: int) -> Life:
     return life
 
 
+def ended(life: Life, *, now_ms: int) -> Life:
+    """The life of an alert that is over at once, whatever it sees."""
+    return Life("cooling", now_ms, streak=life.streak + 1)
+
+
 def due_ms(life: Life, hold: Hold) -> int | None:
     """When the life wants to be judged again even if nothing happens; None for never."""
     match life.phase:

@@ -15,7 +15,8 @@ from riskstream.core.rules_fields import reader
 
 
 class Match(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The parts: `minima` are (field, least value); `categories` asks for one of these risks as the strongest."""
+    """The parts: `minima` are (field, least value); `categories` asks for one of these risks as the strongest; of a
+    story at most `copies_max` tellings after the first are taken."""
 
     kinds: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
@@ -24,17 +25,19 @@ class Match(msgspec.Struct, frozen=True, omit_defaults=True):
     groups: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     minima: tuple[tuple[str, float], ...] = ()
+    copies_max: int | None = None
 
 
 class Sieve:
     """A match made ready to be asked for every signal."""
 
-    __slots__ = ("_categories", "_entities", "_kinds", "_langs", "_minima", "_sources")
+    __slots__ = ("_categories", "_copies_max", "_entities", "_kinds", "_langs", "_minima", "_sources")
 
     def __init__(self, match: Match, entities: frozenset[str] | None = None) -> None:
         self._entities = entities
         self._kinds, self._sources = frozenset(match.kinds), frozenset(match.sources)
         self._langs, self._categories = frozenset(match.langs), frozenset(match.categories)
+        self._copies_max = match.copies_max
         self._minima = tuple((reader(field), least) for field, least in match.minima)
 
     @property
@@ -42,8 +45,10 @@ class Sieve:
         """Only some entities pass."""
         return self._entities is not None
 
-    def takes(self, signal: Signal) -> bool:
-        """The signal passes every part that may differ between signals of one subject."""
+    def takes(self, signal: Signal, copies: int = 0) -> bool:
+        """The signal, told so often before, passes every part that may differ between signals of one subject."""
+        if self._copies_max is not None and copies > self._copies_max:
+            return False
         if self._kinds and signal.kind not in self._kinds:
             return False
         if self._sources and signal.source not in self._sources:

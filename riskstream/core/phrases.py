@@ -43,6 +43,12 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def ordinal(number: int) -> str:
+    """`2nd`, `11th`, `23rd`."""
+    ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
 def sentence(text: str) -> str:
     """The text with a capital letter in front, the rest as it is: names of fields keep theirs."""
     return text[:1].upper() + text[1:]

@@ -34,6 +34,9 @@ from riskstream.core.contracts import (
     AlertState as AlertState,
 )
 from riskstream.core.contracts import (
+    Confirmation as Confirmation,
+)
+from riskstream.core.contracts import (
     Evidence as Evidence,
 )
 from riskstream.core.contracts import (

@@ -15,14 +15,14 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from riskstream.core.errors import OperatorError
 from riskstream.core.life import Hold
 from riskstream.core.mutefile import mutes
 from riskstream.core.mutes import Mutes
-from riskstream.core.records import Labels
-from riskstream.core.rules import SUBJECTS, Condition, Rule, RuleSet
+from riskstream.core.records import SEVERITIES, Labels, Severity
+from riskstream.core.rules import DENIED_HOLD_MS, SUBJECTS, Condition, Rule, RuleSet
 from riskstream.core.rules_fields import unknown_label
 from riskstream.core.rules_parts import Parts, match
 from riskstream.core.rules_table import SECONDS_MAX, Table, suggest
@@ -126,6 +126,8 @@ def _rule(origin: str, index: int, values: dict[str, Any], mistakes: list[Operat
     taken = match(table.table("match"))
     hold = _hold(table)
     lower_after_ms = table.seconds("lower_after_s", hold.keep_ms / 1000)
+    unconfirmed_max = cast("Severity", table.text("unconfirmed_max", "severe", SEVERITIES))
+    denied_hold_ms = table.seconds("denied_hold_s", DENIED_HOLD_MS / 1000)
     update_ms = table.seconds("update_s", 900, least=1)
     labels, owner = _labels(table.table("labels")), table.text("owner", "")
     if owner:
@@ -136,7 +138,7 @@ def _rule(origin: str, index: int, values: dict[str, Any], mistakes: list[Operat
         table.wrong("for_s", "is longer than window_s", "wait no longer than the window: a text would leave it before")
     if len(mistakes) > before:
         return None
-    condition = Condition(by, taken, shape, hold, lower_after_ms)
+    condition = Condition(by, taken, shape, hold, lower_after_ms, unconfirmed_max, denied_hold_ms)
     return Rule(name, condition, update_ms, labels, owner, per_minute_max)
 
 

@@ -18,13 +18,15 @@ from functools import partial
 import msgspec
 
 from riskstream.core.basket import Basket
+from riskstream.core.denial import DENYING
 from riskstream.core.families import Families
 from riskstream.core.held import HeldReason
 from riskstream.core.life import Hold
 from riskstream.core.match import Match, Sieve
 from riskstream.core.measure import UNIT
 from riskstream.core.mutes import Kind, Mutes
-from riskstream.core.records import Signal, SubjectRef
+from riskstream.core.novelty import Placed
+from riskstream.core.records import Severity, Signal, SubjectRef
 from riskstream.core.room import Room
 from riskstream.core.rules_fields import reader
 from riskstream.core.shapes import AnyShape, Gauge
@@ -38,14 +40,23 @@ SUBJECTS = ("entity", "group", "portfolio", "source", "market")
 """Whom a rule can be about."""
 
 
+NO_LIMIT = 2**31
+DENIED_HOLD_MS = 259_200_000
+"""Three days: what a paper looks back on after that is news again."""
+
+
 class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All of a rule that decides. `lower_after_ms` is how long a value stays below a severity before that falls."""
+    """All of a rule that decides. `lower_after_ms` is how long a value stays below a severity before that falls;
+    `unconfirmed_max` the highest severity without a report of a fact; `denied_hold_ms` how long after a settled denial
+    nothing counts but what overturns it, 0 where denials are not heeded."""
 
     by: str
     match: Match
     shape: AnyShape
     hold: Hold
     lower_after_ms: int
+    unconfirmed_max: Severity = "severe"
+    denied_hold_ms: int = DENIED_HOLD_MS
 
 
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -128,6 +139,7 @@ class Taker:
         "_sieve",
         "_steps",
         "condition_hash",
+        "copies_max",
         "held",
         "horizon_ms",
         "kind",
@@ -147,6 +159,8 @@ class Taker:
         self.version = version(rule)
         self.condition_hash = condition_hash(rule)
         self.lowest = shape.limits[0].value
+        most = rule.condition.match.copies_max
+        self.copies_max = NO_LIMIT if most is None else most
         self.warmth = Warmth(self.version, shape.needs_ms or 0)
         self.room = Room(rule.per_minute_max)
         self.held: Counter[HeldReason] = Counter()
@@ -186,9 +200,11 @@ class Taker:
         """The rule waits for this source, whatever it says: the shape is `flatline` and asks for nothing else."""
         return isinstance(self.rule.condition.shape, Flatline) and self._sieve.hears(source, kind, lang)
 
-    def event(self, event_ms: int, sequence: int, signal: Signal) -> Event:
+    def event(self, event_ms: int, sequence: int, signal: Signal, placed: Placed) -> Event:
         """A signal as the rule sees it: its field in ten-thousandths, and the steps that it fits."""
         amount, steps = round(self._read(signal) * UNIT), 0
         if self._steps is not None:
-            steps = sum(1 << number for number, step in enumerate(self._steps) if step.takes(signal))
-        return Event(event_ms, sequence, amount, signal, steps)
+            taking = (step.takes(signal, placed.copies) for step in self._steps)
+            steps = sum(1 << number for number, takes in enumerate(taking) if takes)
+        voice = "" if signal.stance in DENYING else placed.voice
+        return Event(event_ms, sequence, amount, signal, placed, voice, steps)

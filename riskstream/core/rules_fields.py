@@ -1,6 +1,6 @@
 """The numbers of a signal that a rule can look at, by the name that a rule file gives them.
 
-    risk_score | relevance | severity | severity.<label> | sentiment.<label> | risk.<label> | topic.<label>
+    risk_score | relevance | weight | severity | severity.<label> | sentiment.<label> | risk.<label> | topic.<label>
 
 `severity` alone is the expected level, 0 to 3: 1·p(watch) + 2·p(material) + 3·p(severe).
 A label that the model does not have reads as 0; `unknown_label` finds it once the model's labels are known.
@@ -12,7 +12,12 @@ from collections.abc import Callable
 
 from riskstream.core.records import SEVERITIES, Labels, Signal
 
-PLAIN_FIELDS: dict[str, float] = {"risk_score": 1.0, "relevance": 1.0, "severity": float(len(SEVERITIES))}
+PLAIN_FIELDS: dict[str, float] = {
+    "risk_score": 1.0,
+    "relevance": 1.0,
+    "weight": 1.0,
+    "severity": float(len(SEVERITIES)),
+}
 """The fields without a label, each with its greatest value; all begin at 0. A labelled field goes up to 1."""
 
 HEADS = ("severity", "sentiment", "risk", "topic")
@@ -36,6 +41,8 @@ def reader(field: str) -> Callable[[Signal], float]:
             return lambda signal: signal.risk_score
         case "relevance", _, _:
             return lambda signal: signal.entity.relevance
+        case "weight", _, _:
+            return lambda signal: signal.weight
         case "severity", "", _:
             return severity_level
         case "severity", _, label:

@@ -53,8 +53,9 @@ class Parts:
         """One limit for one severity, or one for each; with the documents and sources that each needs."""
         values = self.levels(most, least=least, default=default)
         documents, sources = self._gate("documents_min", values), self._gate("sources_min", values)
+        raising = self._raising(values)
         return tuple(
-            Limit(severity, values[severity], documents[severity], sources[severity])
+            Limit(severity, values[severity], documents[severity], sources[severity], raising.get(severity, 0))
             for severity in SEVERITIES
             if severity in values
         )
@@ -115,6 +116,16 @@ class Parts:
         """The steps of a sequence: each says what it takes, as `match` does."""
         return tuple(match(step) for step in self.table.tables("steps", least=2, most=8))
 
+    def _raising(self, severities: dict[Severity, float]) -> dict[Severity, int]:
+        """How many sources make a severity by their number; the lowest one is made by its limit alone."""
+        inner = self.table.table("sources_raise")
+        higher = list(severities)[1:]
+        found = {severity: inner.count(severity, 2) for severity in higher if inner.has(severity)}
+        inner.finish()
+        if [found[severity] for severity in higher if severity in found] != sorted(found.values()):
+            self.table.wrong("sources_raise", "asks for fewer sources for a higher severity", "let the numbers rise")
+        return found
+
     def _gate(self, key: str, severities: dict[Severity, float]) -> dict[Severity, int]:
         """A gate for each severity: one number for all, or a table in which a severity that is not named has 1."""
         if not self.table.has(key) or not isinstance(self.table.values[key], dict):
@@ -157,11 +168,12 @@ def match(table: Table) -> Match:
     plain = {key: table.texts(key) for key in ("kinds", "sources", "langs", "entities", "groups", "categories")}
     minima = {
         field: table.number(f"{field}_min", least=0, most=1)
-        for field in ("relevance", "risk_score")
+        for field in ("relevance", "risk_score", "weight")
         if table.has(f"{field}_min")
     }
     for head in HEADS:
         inner = table.table(head)
         minima |= {f"{head}.{label}": inner.number(label, least=0, most=1) for label in inner.values}
+    copies_max = table.count("copies_max", 0, least=0) if table.has("copies_max") else None
     table.finish()
-    return Match(**plain, minima=tuple(sorted(minima.items())))
+    return Match(**plain, minima=tuple(sorted(minima.items())), copies_max=copies_max)

@@ -75,9 +75,9 @@ class Table:
             return float(value)
         return least if default is None else default
 
-    def count(self, key: str, default: int) -> int:
-        """A whole number of at least 1."""
-        value = self.number(key, float(default), least=1)
+    def count(self, key: str, default: int, *, least: int = 1) -> int:
+        """A whole number of at least `least`."""
+        value = self.number(key, float(default), least=least)
         if value != int(value):
             self.wrong(key, "is not a whole number", f"use {math.ceil(value)}")
         return int(value)

@@ -2,9 +2,9 @@
 
     text ─► phrases of three lists, English and Chinese, in one pass ─► report | unconfirmed | denial | settled
 
-    settled       somebody other than the accused found it false, or took it back: an audit, a court, a retraction; or a
-                  denial in which an authority has a part
-    denial        somebody says that it is not so
+    settled       it was taken back or is known to be false: a retraction, an acquittal, a hoax; or a denial in which an
+                  authority has a part: "auditor finds no breach"
+    denial        somebody says that it is not so, or that nothing was found
     unconfirmed   talk, claims of an interested party, what could not be verified
     report        none of these
 
@@ -27,29 +27,30 @@ from riskstream.core.contracts import Stance
 CHARS_MAX = 2_000
 
 _SETTLED = """
-found no | finds no | finding no | find no evidence | no evidence | no sign of | no signs of | no breach
-no wrongdoing | nothing wrong | nothing amiss | no case to answer | no irregularit* | no assets are missing
-nothing was missing | a hoax | was fake | were fake | is fake | fabricat* | doctored | debunk* | false rumo*
+no case to answer | a hoax | was fake | were fake | is fake | fabricat* | doctored | debunk* | false rumo*
 false report* | false alarm | false claim* | false post* | was false | were false | is false | proved false
 proved untrue | turned out to be false | never happened | did not happen | unfounded rumo*
 no longer under investigation | proof of reserves | proof-of-reserves | exonerat* | cleared of | acquitt*
 not guilty | without charge* | charges dropped | drops charges | dropped the case | closed its inquiry
-closes inquiry | closed its investigation | closes probe | closed its probe | ends probe | ruled out | retract*
+closes inquiry | closed its investigation | closes probe | closed its probe | ends probe | retract*
 withdrew its report | withdraws report | withdrew the report | takes back | took back | apologi* | i was wrong
 we were wrong | issued a correction | corrects report | corrected its report | deleted the post*
 deleted his post* | deleted her post* | deleted their post* | independently verified | independently confirmed
-谣言 | 造谣 | 子虚乌有 | 纯属虚构 | 虚构事实 | 捏造 | 编造 | 摆乌龙 | 乌龙 | 储备证明 | 未发现异常 | 未发现问题
-未发现违规 | 未见异常 | 没有发现 | 查无 | 确认无 | 确认没有 | 确认未 | 无失窃 | 并无异常 | 无罪 | 不起诉
-撤销指控 | 撤销立案 | 结案 | 排除嫌疑 | 撤稿 | 致歉 | 道歉 | 更正声明 | 删帖 | 撤回报告 | 撤回报道 | 属误传
-系误传 | 为误报
+谣言 | 造谣 | 子虚乌有 | 纯属虚构 | 虚构事实 | 捏造 | 编造 | 摆乌龙 | 乌龙 | 储备证明 | 无罪 | 不起诉 | 撤销指控
+撤销立案 | 结案 | 排除嫌疑 | 撤稿 | 致歉 | 道歉 | 更正声明 | 删帖 | 撤回报告 | 撤回报道 | 属误传 | 系误传
+为误报
 """
 _DENIAL = """
 denies | denied | denying | deny | rejects claim* | rejects allegation* | rejects accusation* | rejects report*
 rejects short-seller | rejected claim* | rejected the claim* | dismisses | dismissed claim* | refut* | rebut*
 disput* | not true | untrue | no truth | baseless | unfounded | without merit | without foundation
 categorical* | "false and | called the report | misleading claim* | calls report* false | calls rumo*
-says rumo* | clarif* | misinformation
+says rumo* | clarif* | misinformation | found no | finds no | finding no | find no evidence | no evidence
+no sign of | no signs of | no breach | no wrongdoing | nothing wrong | nothing amiss | no irregularit*
+no assets are missing | nothing was missing | ruled out
 否认 | 澄清 | 不属实 | 不实 | 失实 | 无稽之谈 | 辟谣 | 虚假信息 | 虚假且 | 不存在 | 没有的事 | 误导性
+未发现异常 | 未发现问题 | 未发现违规 | 未见异常 | 没有发现 | 查无 | 确认无 | 确认没有 | 确认未 | 无失窃
+并无异常
 """
 _UNCONFIRMED = """
 rumo* | unverified | unconfirmed | not verify | not be verified | not confirm* | not been confirmed
@@ -64,7 +65,7 @@ heard that | people are saying
 _AUTHORITY = """
 auditor* | audit | audited | regulator* | police | court* | judge* | prosecutor* | examiner* | inspector*
 watchdog | central bank | ministry | authorities | independent* | fact-check* | coroner | ombudsman
-stock exchange | laborator*
+stock exchange | laborator* | authority | inspection* | investigators | health service | test results
 审计 | 监管 | 警方 | 公安 | 法院 | 检察 | 证监 | 交易所称 | 央行 | 网信 | 官方 | 第三方 | 核查 | 鉴证
 市场监管总局 | 通报
 """

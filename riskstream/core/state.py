@@ -31,7 +31,7 @@ VERSION = 1
 READABLE = (1,)
 """Every version that this release reads."""
 
-SIGNAL, RULE, LANE = "signal", "rule", "lane"
+SIGNAL, RULE, DENIAL, LANE = "signal", "rule", "denial", "lane"
 """The kinds of records."""
 
 LANE_KEY = f"|{LANE}|".encode()

@@ -8,7 +8,8 @@ Rule 2. The same document with another text is a revision: its old event leaves 
 Rule 3. A document is forgotten `memory_ms` after it was last accepted: longer than any window, so that an event has
         always left the windows before its document is forgotten.
 Rule 4. At most `events_max` documents are remembered; beyond that the oldest accepted one goes, with its event.
-Rule 5. Every arrival that is remembered is one record of the state, and what is decided about it then is a field of it.
+Rule 5. What a denial has settled (`settling.py`) enters no windows.
+Rule 6. Every arrival that is remembered is one record of the state, and what is decided about it then is a field of it.
 """
 
 from __future__ import annotations
@@ -20,31 +21,17 @@ import msgspec
 
 from riskstream.core.cell import Cell
 from riskstream.core.cellstate import CellState
+from riskstream.core.denial import Settled
 from riskstream.core.panel import Panel
 from riskstream.core.records import Signal, SubjectRef
 from riskstream.core.rules import Taker
-from riskstream.core.state import RULE, SIGNAL, Journal, Sleeper
+from riskstream.core.state import DENIAL, RULE, SIGNAL, Journal, Sleeper
+from riskstream.core.talk import Remembered, Talk
 
 Outcome = Literal["accepted", "duplicate", "revision", "late"]
 
 SEEN_PER_EVENT = 4
 """Arrivals remembered for each document that may be: repeated ones are small."""
-
-
-class Remembered(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One arrival, at `seen_ms` on the lane's clock. Without a `signal` it is a repeated or replaced document, of which
-    only the place (`seen_id`) is remembered."""
-
-    sequence: int
-    seen_ms: int
-    event_ms: int = 0
-    signal: Signal | None = None
-    seen_id: str = ""
-
-    @property
-    def signal_id(self) -> str:
-        """Where it came from."""
-        return self.signal.signal_id if self.signal is not None else self.seen_id
 
 
 class Intake(NamedTuple):
@@ -62,7 +49,7 @@ class Subject:
     record that changes; None where nobody keeps them."""
 
     __slots__ = (
-        "cells", "documents", "housekeeping_ms", "journal", "panel", "ref", "seen", "sequence", "sleeper",
+        "cells", "documents", "housekeeping_ms", "journal", "panel", "ref", "seen", "sequence", "sleeper", "talk",
     )  # fmt: skip
 
     def __init__(self, ref: SubjectRef, panel: Panel, journal: Journal | None = None) -> None:
@@ -71,6 +58,7 @@ class Subject:
         self.documents: dict[str, Remembered] = {}
         self.seen: dict[str, Remembered] = {}
         self.sequence = 0
+        self.talk = Talk()
         self.housekeeping_ms: int | None = None
         self.sleeper: Sleeper | None = None
 
@@ -103,9 +91,13 @@ class Subject:
             return Intake("duplicate", _in_order(changed), dropped)
         if known is not None and known.signal is not None:
             self._remove(known, now_ms, changed)
+            self.talk.stories.remove(known.sequence)
             self._see(known.signal.signal_id, _place_alone(known))
         self.documents.pop(document, None)
-        fresh = self.documents[document] = Remembered(self.sequence, now_ms, event_ms, signal)
+        placed = self.talk.stories.place(signal, event_ms)
+        fresh = Remembered(self.sequence, now_ms, event_ms, signal, placed=placed if placed.copies else None)
+        self.documents[document] = fresh
+        self.talk.remember(fresh)
         self._see(signal.signal_id, fresh, raw)
         for taker in self.panel.takers_of(signal):
             self._enter(taker, fresh, now_ms, changed)
@@ -132,7 +124,7 @@ class Subject:
         self.panel = panel
         there, made = frozenset(self.cells), dict[str, Cell]()
         for document in self.documents.values():
-            self._enter_again(document, now_ms, made, but=there)
+            self.enter_again(document, now_ms, made, but=there)
         return _in_order(made)
 
     def forget(self, now_ms: int, memory_ms: int) -> int | None:
@@ -146,7 +138,12 @@ class Subject:
             cell.advance(now_ms)
             if cell.idle:
                 self._drop_cell(name)
-        if not self.seen and not self.cells:
+        settled = self.talk.settled
+        hold_ms = max((taker.rule.condition.denied_hold_ms for taker in self.panel.all), default=0)
+        if settled is not None and now_ms >= settled.at_ms + max(hold_ms, memory_ms):
+            self.keep_settled(None)
+            settled = None
+        if not self.seen and not self.cells and settled is None:
             return None
         first = next(iter(self.seen.values()), None)
         return (first.seen_ms if first is not None else now_ms) + memory_ms
@@ -162,6 +159,8 @@ class Subject:
             self.journal.put(self.ref.key, SIGNAL, str(arrival.sequence), None)
         for name in list(self.cells):
             self._drop_cell(name)
+        if self.talk.settled is not None:
+            self.keep_settled(None)
 
     def wake(self, now_ms: int) -> dict[str, CellState]:
         """Become what the records say. Given back are the states of rules that are not among ours as they were."""
@@ -172,6 +171,7 @@ class Subject:
             self.seen[arrival.signal_id] = arrival
         self.seen = dict(sorted(self.seen.items(), key=lambda item: item[1].sequence))
         self.sequence = max((arrival.sequence for arrival in self.seen.values()), default=0)
+        self.talk.settled = sleeper.load(DENIAL, Settled).get("")
         if not self.ref.name:
             named = (arrival.signal.entity.name for arrival in self.seen.values() if arrival.signal is not None)
             self.ref = SubjectRef(self.ref.by, self.ref.id, next(named, ""))
@@ -185,7 +185,8 @@ class Subject:
                 document = self._document(arrival.signal)
                 self.documents.pop(document, None)
                 self.documents[document] = arrival
-                self._enter_again(arrival, now_ms, {})
+                self.talk.remember(arrival)
+                self.enter_again(arrival, now_ms, {})
         for cell in self.cells.values():
             cell.advance(now_ms)
         return of_rules
@@ -198,11 +199,18 @@ class Subject:
 
     def _forget(self, signal_id: str, arrival: Remembered) -> None:
         del self.seen[signal_id]
+        self.talk.stories.remove(arrival.sequence)
         signal = arrival.signal
         if signal is not None and self.documents.get(self._document(signal)) is arrival:
             del self.documents[self._document(signal)]
         if self.journal is not None:
             self.journal.put(self.ref.key, SIGNAL, str(arrival.sequence), None)
+
+    def keep_settled(self, settled: Settled | None) -> None:
+        """What is settled is this now."""
+        self.talk.settled = settled
+        if self.journal is not None:
+            self.journal.put(self.ref.key, DENIAL, "", settled)
 
     def _drop_cell(self, name: str) -> None:
         cell = self.cells.pop(name)
@@ -227,6 +235,7 @@ class Subject:
         if signal is None:
             return False
         self._remove(arrival, now_ms, changed)
+        self.talk.stories.remove(arrival.sequence)
         del self.documents[self._document(signal)]
         self._see(signal.signal_id, _place_alone(arrival))
         return True
@@ -239,13 +248,16 @@ class Subject:
         signal = document.signal
         if signal is None or document.event_ms <= now_ms - taker.horizon_ms:
             return
+        placed = document.story(signal)
+        if placed.copies > taker.copies_max or not self.talk.enters(document, taker):
+            return
         cell = self.cells.get(taker.name)
         if cell is None:
             cell = self.cells[taker.name] = Cell(taker, self.ref, self.cells)
-        cell.add(taker.event(document.event_ms, document.sequence, signal), now_ms)
+        cell.add(taker.event(document.event_ms, document.sequence, signal, placed), now_ms)
         changed[taker.name] = cell
 
-    def _enter_again(
+    def enter_again(
         self, document: Remembered, now_ms: int, changed: dict[str, Cell], but: Set[str] = frozenset()
     ) -> None:
         """Enter a document as at its arrival where it still means something, for all rules `but` these."""

@@ -79,7 +79,12 @@ def author(document: Document) -> str:
     if document.author:
         return document.author.lstrip("@").casefold()
     title = document.title.strip()
-    return title[1:].casefold() if document.kind == "social" and _HANDLE.fullmatch(title) else ""
+    return title[1:].casefold() if document.kind == "social" and is_handle(title) else ""
+
+
+def is_handle(title: str) -> bool:
+    """Whether a title is nothing but the name of an account."""
+    return _HANDLE.fullmatch(title.strip()) is not None
 
 
 def weight(document: Document, spec: FeedSpec) -> float:

@@ -18,6 +18,7 @@ from riskstream.core.cell import Cell
 from riskstream.core.cellstate import Cause, CellState, ended
 from riskstream.core.records import Alert, AlertReason
 from riskstream.core.schedule import HOUSEKEEPING, Schedule
+from riskstream.core.settling import let_go, settle
 from riskstream.core.shelf import Shelf
 from riskstream.core.state import RULE, Journal, earliest
 from riskstream.core.subjects import Subject
@@ -82,6 +83,14 @@ class Ticks:
         self.note(cell.resolve(self.clock_ms, reason), alerts)
         if self._journal is not None and cell.saved is not None:
             self._journal.put(cell.subject.key, RULE, cell.taker.name, None)
+
+    def deny(self, subject: Subject, alerts: list[Alert]) -> None:
+        """End what the subject's newest text settles as false, if it does."""
+        for cell, denial in settle(subject):
+            cell.advance(self.clock_ms)
+            self.note(cell.deny(self.clock_ms, denial), alerts)
+            let_go(subject, cell, self.clock_ms)
+            self.judge(cell, Cause(denial.signal.signal_id, denial.event_ms), alerts)
 
     def note(self, alert: Alert | None, alerts: list[Alert]) -> None:
         """One record more of an alert's life."""

@@ -29,6 +29,7 @@ from riskstream.core.clock import TICK_MS, parse_ms
 from riskstream.core.records import MARKET, Alert, AlertReason, Signal, Watched
 from riskstream.core.rollups import Rollup, Router
 from riskstream.core.rules import RuleSet
+from riskstream.core.settling import overturn
 from riskstream.core.shelf import Shelf
 from riskstream.core.state import RULE, Change, Journal, Kept, LaneState
 from riskstream.core.subjects import Outcome, Subject
@@ -165,8 +166,11 @@ class Watch:
         intake = subject.take(signal, event_ms, now_ms, memory_ms=memory_ms, events_max=limits.events_max, raw=raw)
         self.dropped += intake.dropped
         cause = Cause(signal.signal_id, event_ms)
-        for cell in intake.changed:
+        fresh = intake.outcome != "duplicate"
+        for cell in (*intake.changed, *(overturn(subject, now_ms) if fresh else ())):
             ticks.judge(cell, cause, alerts)
+        if fresh:
+            ticks.deny(subject, alerts)
         if subject.housekeeping_ms is None:
             ticks.keep_house(subject, now_ms + memory_ms)
         if intake.touched:

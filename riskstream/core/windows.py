@@ -11,6 +11,8 @@ Rule 3. Amounts are ints of ten-thousandths, the precision of a published probab
 Rule 4. A signal *supports* the rule if its amount reaches `at_least`. The counts (documents, sources, stories) and the
         evidence are of supporting signals; good news among the others pulls a mean or a ratio down.
 Rule 5. The value of an empty window is 0. A percentile is the nearest rank: an amount that was there.
+Rule 6. Sources are voices: a copy speaks with the voice of the story's first telling, so copies corroborate nothing,
+        and who denies is no source of the trouble. `documents` counts copies, `stories` does not.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right, insort
 from heapq import nsmallest
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -25,19 +28,23 @@ import msgspec
 from riskstream.core.contracts import Holding
 from riskstream.core.decay import Decay
 from riskstream.core.measure import UNIT, Measure
+from riskstream.core.novelty import Placed
 from riskstream.core.records import Signal, WindowView
 
 
 class Event(NamedTuple):
     """One signal as a rule sees it. (event_ms, sequence) is unique within a subject and is the order.
 
-    `steps` has bit n set where the signal is step n of a sequence.
+    `placed` says which story it tells; `voice` is who is counted for it, empty where it denies. `steps` has bit n set
+    where the signal is step n of a sequence.
     """
 
     event_ms: int
     sequence: int
     amount: int
     signal: Signal
+    placed: Placed
+    voice: str
     steps: int = 0
 
 
@@ -134,12 +141,12 @@ class Window:
 
     def best(self, count_max: int) -> list[Event]:
         """The most telling supporting events, one a story: the highest amount, then risk score, then the newest."""
-        ranked = nsmallest(count_max * 4, self._support(), key=_rank)
-        if len({event.signal.fingerprint for event in ranked}) < min(count_max, len(self._stories)):
-            ranked = sorted(self._support(), key=_rank)
+        ranked = nsmallest(count_max * 4, self.supporting(), key=_rank)
+        if len({event.placed.story for event in ranked}) < min(count_max, len(self._stories)):
+            ranked = sorted(self.supporting(), key=_rank)
         stories: dict[str, Event] = {}
         for event in ranked:
-            stories.setdefault(event.signal.fingerprint, event)
+            stories.setdefault(event.placed.story, event)
         return list(stories.values())[:count_max]
 
     def first(self) -> Event | None:
@@ -154,7 +161,13 @@ class Window:
         """What the value is made of, where it is a portfolio's (`basket.py`)."""
         return ()
 
-    def _support(self) -> list[Event]:
+    def newest(self, count_max: int) -> list[Event]:
+        """The newest supporting events, newest first."""
+        found = (event for event in reversed(self.events) if event.amount >= self._at_least)
+        return list(islice(found, count_max))
+
+    def supporting(self) -> list[Event]:
+        """The events that support the rule, oldest first."""
         return [event for event in self.events if event.amount >= self._at_least]
 
     def _count(self, event: Event, change: int) -> None:
@@ -164,8 +177,9 @@ class Window:
         if event.amount >= self._at_least:
             self._supporting += change
             _bump(self._documents, event.signal.document_id, change)
-            _bump(self._sources, event.signal.source, change)
-            _bump(self._stories, event.signal.fingerprint, change)
+            _bump(self._stories, event.placed.story, change)
+            if event.voice:
+                _bump(self._sources, event.voice, change)
         if self._decay is not None:
             self._decay.count(event, change)
         if self._ordered is not None:

@@ -7,11 +7,14 @@ import pytest
 from riskstream.core.errors import OperatorError
 from riskstream.core.levels import Limit, judge, reached
 from riskstream.core.life import Hold
+from riskstream.core.match import Sieve
+from riskstream.core.novelty import Placed
 from riskstream.core.records import Labels, WindowView
 from riskstream.core.rulefile import check_files, check_labels, check_rules, parse_rules
 from riskstream.core.rules import Rule, Taker, condition_hash, may_take, version
 from tests.core.signals import make_signal
 
+PLACED = Placed("s", 0, "wire")
 BAD = Path(__file__).parent.parent / "testdata" / "rules"
 SHIPPED = Path(__file__).parent.parent.parent / "config" / "rules.toml"
 
@@ -25,6 +28,9 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "limit-beyond-the-field": ("limit = 85", "out of range", "from 0 to 1"),
     "limit-of-zero": ("limit = 0", "limit of 0", "more than 0"),
     "limits-that-are-empty": ("limits = {}", "holds no limit", "watch, material, severe"),
+    "sources-raise-the-lowest-severity": ("sources_raise.watch = 2", "not a key", "material, severe"),
+    "sources-raise-that-fall": ("sources_raise = {", "fewer sources for a higher", "rise"),
+    "unconfirmed-max-unknown": ("unconfirmed_max = 'high'", "is not known", "watch"),
     "limits-that-fall": ("limits = {", "do not rise", "higher limit"),
     "match-list-empty": ("match.sources = []", "not a list of texts", "leave sources out"),
     "match-not-a-list": ("match.langs = 'en'", "not a list of texts", 'langs = ["…"]'),
@@ -75,7 +81,7 @@ def rule_of(text: str) -> Rule:
 
 def test_every_bad_file_is_expected_and_there() -> None:
     found = {path.name.removeprefix("rules.bad.").removesuffix(".toml") for path in BAD.glob("rules.bad.*.toml")}
-    assert len(found) == 40
+    assert len(found) == 43
     assert found == EXPECTED.keys()
 
 
@@ -192,6 +198,22 @@ def test_gates_by_number_and_by_severity() -> None:
     assert rule_of(text).condition.shape.limits == (Limit("watch", 0.5, 2, 3), Limit("severe", 0.9, 2, 1))
 
 
+def test_a_severity_that_is_raised_by_sources() -> None:
+    text = PLAIN.replace("limit = 0.85", "limits = { watch = 0.5, material = 0.9 }")
+    limits = rule_of(text + "sources_raise = { material = 3 }").condition.shape.limits
+    assert [limit.sources_raise for limit in limits] == [0, 3]
+    levels = [judge(limits, WindowView(0.6, 4, sources, 4, ()), clear_holds=False).severity for sources in (1, 2, 3)]
+    assert levels == ["watch", "watch", "material"]
+    assert judge(limits, WindowView(0.4, 4, 3, 4, ()), clear_holds=False).severity is None
+
+
+def test_what_talk_and_denials_do_unless_given() -> None:
+    plain = rule_of(PLAIN).condition
+    assert (plain.unconfirmed_max, plain.denied_hold_ms) == ("severe", 259_200_000)
+    given = rule_of(PLAIN + 'unconfirmed_max = "watch"\ndenied_hold_s = 0').condition
+    assert (given.unconfirmed_max, given.denied_hold_ms) == ("watch", 0)
+
+
 def test_lower_after_is_as_long_as_keep_firing_for_unless_given() -> None:
     assert rule_of(PLAIN + "keep_firing_for_s = 60").condition.lower_after_ms == 60_000
     assert rule_of(PLAIN + "keep_firing_for_s = 60\nlower_after_s = 5").condition.lower_after_ms == 5_000
@@ -238,6 +260,8 @@ TAKES: list[tuple[str, dict[str, object], bool]] = [
     ("{ risk_score_min = 0.5 }", {"risk_score": 0.4}, False),
     ("{ risk = { credit = 0.5 } }", {"risk": {"credit": 0.6}}, True),
     ("{ risk = { credit = 0.5, legal = 0.5 } }", {"risk": {"credit": 0.6}}, False),
+    ("{ weight_min = 0.6 }", {"weight": 0.5}, False),
+    ("{ weight_min = 0.6 }", {"weight": 1.0}, True),
     ("{ sentiment = { negative = 0.5 } }", {"sentiment": {"negative": 0.2}}, False),
 ]
 
@@ -245,6 +269,13 @@ TAKES: list[tuple[str, dict[str, object], bool]] = [
 @pytest.mark.parametrize(("match", "fields", "takes"), TAKES)
 def test_which_signals_a_rule_takes(match: str, fields: dict[str, object], takes: bool) -> None:
     assert Taker(rule_of(PLAIN + f"match = {match}")).takes(make_signal(**fields)) is takes
+
+
+@pytest.mark.parametrize(("most", "copies", "takes"), [(0, 0, True), (0, 1, False), (2, 2, True), (2, 3, False)])
+def test_copies_of_a_story_may_be_left_out(most: int, copies: int, takes: bool) -> None:
+    rule = rule_of(PLAIN + f"match = {{ copies_max = {most} }}")
+    assert (copies <= Taker(rule).copies_max) is takes
+    assert Sieve(rule.condition.match).takes(make_signal(), copies) is takes
 
 
 def test_which_subjects_a_rule_may_take() -> None:
@@ -268,7 +299,9 @@ AMOUNTS: list[tuple[str, dict[str, object], int]] = [
 
 @pytest.mark.parametrize(("field", "fields", "amount"), AMOUNTS)
 def test_fields(field: str, fields: dict[str, object], amount: int) -> None:
-    assert Taker(rule_of(PLAIN.replace("risk_score", field))).event(0, 1, make_signal(**fields)).amount == amount
+    assert (
+        Taker(rule_of(PLAIN.replace("risk_score", field))).event(0, 1, make_signal(**fields), PLACED).amount == amount
+    )
 
 
 LEVELS = (

@@ -28,7 +28,7 @@ VALID: dict[str, str] = {
 }
 OTHER_KEYS = {
     "name", "by", "shape", "match", "for_s", "keep_firing_for_s", "lower_after_s", "cooldown_s", "cooldown_backoff",
-    "cooldown_s_max", "alerts_per_minute_max", "update_s", "labels", "owner",
+    "cooldown_s_max", "unconfirmed_max", "denied_hold_s", "alerts_per_minute_max", "update_s", "labels", "owner",
 }  # fmt: skip
 """What the rule's own parser reads, whatever the shape."""
 
@@ -83,7 +83,7 @@ BY_RULES_ONLY = {
     "clear-above-limit", "half-life-without-decay", "label-not-a-text", "limit-and-limits", "limit-beyond-the-field",
     "limits-that-fall", "two-rules-of-one-name", "severity-beside-limits", "unknown-field", "window-shorter-than-for",
     "window-not-a-number", "sources-for-a-severity-without-limit", "missing-half-life", "no-rules", "missing-limit",
-    "clear-of-zero", "not-toml",
+    "clear-of-zero", "not-toml", "sources-raise-that-fall",
 }  # fmt: skip
 """What only `rules check` finds."""
 

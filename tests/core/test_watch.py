@@ -107,9 +107,10 @@ def test_a_record_says_all_of_the_contract() -> None:
     assert [len(evidence.text) for evidence in alert.evidence] == [500, len("snippet of early")]
     assert (alert.labels, alert.model) == ({"desk": "credit"}, "m@1")
     assert alert.summary == (
-        "Acme Corporation: severe. Highest risk_score 0.95 over 1 min (limit 0.9); "
-        "2 documents, 2 stories, 2 sources. Most telling: “Acme misses payment” (wire)."
+        "Acme Corporation: severe. Highest risk_score 0.95 over 1 min (limit 0.9); 2 documents, 2 stories, 2 sources. "
+        "Reported as a fact. Raised by “Acme misses payment” (wire)."
     )
+    assert (alert.confirmation, alert.why) == ("reported", "raised by “Acme misses payment” (wire)")
     resolved = until(watch, 300)[-1]
     assert (resolved.state, resolved.ends_at, resolved.alert_id) == ("resolved", resolved.updated_at, alert.alert_id)
     assert resolved.evidence == alert.evidence[:1], "the last evidence that there was"
@@ -128,11 +129,12 @@ def test_a_new_story_or_source_is_told_at_once_a_copy_waits_for_update_s() -> No
     watch = engine()
     assert tell(say(watch, "a", 0.7, 1, text="t").alerts) == ["1 fired material"]
     assert say(watch, "b", 0.7, 2, text="t").alerts == ()
-    assert tell(say(watch, "c", 0.7, 3, text="t", source="blog").alerts) == ["3 evidence material"]
+    assert say(watch, "c", 0.7, 3, text="t", source="blog").alerts == (), "a copy elsewhere is no other source"
     assert tell(say(watch, "d", 0.7, 4, text="other").alerts) == ["4 evidence material"]
-    assert say(watch, "e", 0.7, 5, text="t").alerts == ()
-    (alert,) = until(watch, 24)
-    assert (tell((alert,)), alert.documents, alert.stories, alert.sources) == (["24 evidence material"], 5, 2, 2)
+    assert tell(say(watch, "e", 0.7, 5, text="own", source="blog").alerts) == ["5 evidence material"]
+    assert say(watch, "f", 0.7, 6, text="t").alerts == ()
+    (alert,) = until(watch, 25)
+    assert (tell((alert,)), alert.documents, alert.stories, alert.sources) == (["25 evidence material"], 6, 3, 2)
     assert until(watch, 60) == (), "nothing changed, nothing told"
 
 

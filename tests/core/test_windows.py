@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riskstream.core.measure import AGGREGATES, UNIT, Aggregate, Measure
+from riskstream.core.novelty import Placed
 from riskstream.core.records import Mention, Signal
 from riskstream.core.windows import Event, Window
 
@@ -42,7 +43,12 @@ def signal(name: str, source: str = "wire", story: str = "", risk_score: float =
 
 
 def event(ms: int, amount: float, sequence: int = 0, source: str = "wire", story: str = "") -> Event:
-    return Event(ms, sequence, round(amount * UNIT), signal(f"d{ms}-{sequence}", source, story))
+    return told(ms, sequence, round(amount * UNIT), signal(f"d{ms}-{sequence}", source, story))
+
+
+def told(ms: int, sequence: int, amount: int, signal: Signal) -> Event:
+    """An event whose story is its fingerprint and whose voice its source."""
+    return Event(ms, sequence, amount, signal, Placed(signal.fingerprint, ms, signal.source), signal.source)
 
 
 def window(aggregate: Aggregate, at_least: float = 0.0, half_life_ms: int | None = None, **details: int) -> Window:
@@ -149,7 +155,7 @@ def test_counting_along_equals_counting_afresh(aggregate: Aggregate, at_least: f
     for sequence, move in enumerate(moves):
         match move:
             case "add", ago, amount, source, story:
-                known.append(Event(now_ms - ago, sequence, amount, signal(f"d{sequence}", source, story)))
+                known.append(told(now_ms - ago, sequence, amount, signal(f"d{sequence}", source, story)))
                 there.add(known[-1])
             case "remove", index if known:
                 gone = known.pop(index % len(known))

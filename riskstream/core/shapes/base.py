@@ -18,12 +18,16 @@ from typing import Any
 import msgspec
 
 from riskstream.core.contracts import Holding
+from riskstream.core.denial import confirms
 from riskstream.core.levels import Limit
-from riskstream.core.measure import FALLING, Measure
+from riskstream.core.measure import BOUNDED, FALLING, UNIT, Measure
 from riskstream.core.phrases import measured
-from riskstream.core.records import WindowView
+from riskstream.core.records import Confirmation, WindowView
 from riskstream.core.warmth import Warmth
 from riskstream.core.windows import Event, Window
+
+RECENT = 16
+"""A text that came now is seldom far from the newest by its time of publication."""
 
 MakeWindow = Callable[[Measure], Window]
 
@@ -146,6 +150,24 @@ class Gauge:
     def drivers(self) -> tuple[Holding, ...]:
         """The holdings that drive a portfolio's value."""
         return self.fire.drivers() or self.clear.drivers()
+
+    def confirmed(self, limit: float) -> bool:
+        """Whether a text that reports as a fact reaches this limit by itself; where the value counts things, whether
+        one of them is such a text."""
+        least = limit * UNIT if self.shape.measure.aggregate in BOUNDED else 0.0
+        return any(event.amount >= least and confirms(event.signal) for event in self.fire.supporting())
+
+    def confirmation(self) -> Confirmation | None:
+        """What stands behind the alert; None where nothing is left in the window."""
+        support = [event.signal for event in self.wide.supporting()]
+        facts = {signal.kind for signal in support if confirms(signal)}
+        if facts:
+            return "official" if "filing" in facts else "reported"
+        return "unconfirmed" if support else None
+
+    def find(self, signal_id: str) -> Event | None:
+        """The event of a signal, if it supports the rule and came within the last few."""
+        return next((event for event in self.wide.newest(RECENT) if event.signal.signal_id == signal_id), None)
 
     def told(self, value: float) -> str:
         """The value in words, with what drives it."""
