@@ -24,8 +24,8 @@ from riskstream import __version__
 from riskstream.cli_data import data
 from riskstream.cli_feeds import export, feeds, publish, replay
 from riskstream.cli_models import evaluate, models, train
-from riskstream.cli_support import CONFIG, read_settings, run_async, stdout
-from riskstream.core.errors import OperatorError
+from riskstream.cli_support import CONFIG, guarded_loop, read_settings, run_async, stdout
+from riskstream.core.errors import DeviceLost, OperatorError
 from riskstream.settings import load
 
 
@@ -50,6 +50,9 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except DeviceLost as error:
+        click.echo(f"riskstream: {error}", err=True)
+        os._exit(1)  # a thread of the model may never end, and a tidy exit would wait for it
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             click.echo(
@@ -100,7 +103,8 @@ def run(config: Path | None, stages: tuple[str, ...]) -> int:
 
         chosen = tuple(stage for stage in STAGES if not stages or stage in stages)
         telemetry = Telemetry(Metrics())
-        await Daemon(settings, telemetry, stages=chosen).run(stop_on_signals(settings.stages.grace_ms))
+        async with guarded_loop(settings.watchdogs.loop_blocked_s):
+            await Daemon(settings, telemetry, stages=chosen).run(stop_on_signals(settings.stages.grace_ms))
 
     return run_async(work())
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +17,7 @@ import uvloop
 from riskstream.core.errors import OperatorError
 from riskstream.settings import Settings, load
 
+STDERR = 2
 CONFIG = click.option("--config", "config", type=click.Path(path_type=Path), help="The settings file.")
 
 
@@ -28,6 +31,23 @@ def run_async(work: Coroutine[Any, Any, int | None]) -> int:
     gc.set_threshold(*COLLECTOR)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work) or 0
+
+
+@asynccontextmanager
+async def guarded_loop(seconds_max: float) -> AsyncIterator[None]:
+    """Should the event loop be blocked for longer, show where each thread stands and end the process with code 1."""
+
+    async def beat() -> None:
+        while True:
+            faulthandler.dump_traceback_later(seconds_max, exit=True, file=STDERR)
+            await asyncio.sleep(seconds_max / 8)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        faulthandler.cancel_dump_traceback_later()
 
 
 def stdout() -> BinaryIO:

@@ -35,6 +35,7 @@ from riskstream.sections import (
     Watch,
 )
 from riskstream.sections_sink import Sink
+from riskstream.sections_trouble import Watchdogs
 
 ENV_PREFIX = "RISKSTREAM_"
 DEFAULT_FILE = Path("config/riskstream.toml")
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     batching: Batching = Batching()
     scoring: Scoring = Scoring()
     stages: Stages = Stages()
+    watchdogs: Watchdogs = Watchdogs()
     watch: Watch = Watch()
     state: State = State()
     dead_letters: DeadLetters = DeadLetters()

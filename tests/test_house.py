@@ -21,10 +21,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     **dict.fromkeys(EDGES, frozenset({"core"})),
     "report": frozenset({"core"}),
     "trainer": frozenset({"core", "scoring", "registry"}),
-    "service": frozenset({"core", *EDGES, "report", "settings", "sections", "sections_sink"}),
+    "service": frozenset({"core", *EDGES, "report", "settings", "sections", "sections_trouble", "sections_sink"}),
     "sections": frozenset({"core"}),
+    "sections_trouble": frozenset({"sections"}),
     "sections_sink": frozenset({"sections"}),
-    "settings": frozenset({"core", "sections", "sections_sink"}),
+    "settings": frozenset({"core", "sections", "sections_sink", "sections_trouble"}),
     "cli": frozenset(
         {
             "cli_data",

@@ -10,6 +10,8 @@
     │   └── RegistryUnreachable  the store of models does not answer; asking again later may help
     ├── LaneLost            we no longer own an input partition, or cannot tell; uncommitted work is dropped
     └── InternalError       a bug or a broken part of ours; exit code 1
+        ├── MemoryShort     the device has no memory for a batch; a smaller one may do
+        └── DeviceLost      the device or the model's thread is gone for good: only a new process helps
 
 An expected failure of an input is not an exception: it is a `Rejected` with a `Reason` (records.py).
 """
@@ -65,6 +67,14 @@ class LaneLost(RiskstreamError):
 
 class InternalError(RiskstreamError):
     """A bug, or a part of riskstream that broke."""
+
+
+class MemoryShort(InternalError):
+    """A batch does not fit into the memory of the device."""
+
+
+class DeviceLost(InternalError):
+    """Nothing more can be scored in this process, and a thread of it may never end."""
 
 
 def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

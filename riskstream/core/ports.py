@@ -95,6 +95,9 @@ class Source(Protocol):
     async def bounds(self, partition: Partition) -> Bounds:
         """What the broker holds of a partition, up to the last stable offset."""
 
+    def position(self, partition: Partition) -> int | None:
+        """The offset of what is delivered next, past what nobody delivers; None where it is not assigned."""
+
     def lag(self, partition: Partition) -> int | None:
         """Records between the position and the last stable offset, as of the last fetch; None while it is paused and
         until the first fetch after that."""

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, TypeVar
 
+import msgspec
+
 from riskstream.core.batching import Batcher, BatchLimits
 from riskstream.core.records import Batch, Encoded, Partition
 
@@ -58,6 +60,15 @@ class Relay(Generic[M]):
         batch = batcher.take(now_ms=now_ms)
         self._forget_empty()
         return None if batch is None else (model, batch)
+
+    def shrink(self, items: int, tokens: int) -> None:
+        """A batch of this size did not fit: no later one is more than half of it, down to one pair."""
+        now = self.limits
+        self.limits = msgspec.structs.replace(
+            now, items_max=min(now.items_max, max(1, items // 2)), tokens_max=min(now.tokens_max, max(64, tokens // 2))
+        )
+        for _, batcher in self._legs:
+            batcher.limits = self.limits
 
     def drop(self, lane: Partition) -> int:
         """Forget what waits for a lane that was closed; the number forgotten."""

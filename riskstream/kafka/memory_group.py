@@ -188,6 +188,10 @@ class MemorySource:
         log = self._broker.log(partition)
         return Bounds(log.begin, log.end)
 
+    def position(self, partition: Partition) -> int | None:
+        """The offset of what is delivered next; None where it is not assigned."""
+        return self._positions.get(partition)
+
     def lag(self, partition: Partition) -> int | None:
         """Records between the position and the end; None before the first fetch, or where it is not assigned."""
         if partition not in self._fetched or partition in self._paused:

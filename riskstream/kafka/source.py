@@ -153,6 +153,12 @@ class KafkaSource:
         """What the broker holds of a partition, up to the last stable offset. Raises LaneLost as above."""
         return Bounds(await self.start_offset(partition, Start("earliest")), await self.end_offset(partition))
 
+    def position(self, partition: Partition) -> int | None:
+        """The offset of what is delivered next; None where it is not assigned."""
+        if not self._holds(partition):
+            return None
+        return int(self._started()._subscription.subscription.assignment.state_value(theirs(partition)).position)
+
     def lag(self, partition: Partition) -> int | None:
         """Records between the position and the last stable offset, as of the last fetch; None before the first."""
         if not self._holds(partition):

@@ -23,6 +23,7 @@ from riskstream.core.attribution import Reading, Spans
 from riskstream.core.errors import InternalError, OperatorError
 from riskstream.core.ports import Explainer, Scorer
 from riskstream.core.records import Encoded, Prediction
+from riskstream.scoring.failures import meaning
 
 IN_HAND = 2
 
@@ -49,7 +50,8 @@ class Worker:
         self._model = ThreadPoolExecutor(max_workers=1, thread_name_prefix="riskstream-model")
         self._tokenizer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="riskstream-tokenizer")
         self._room = asyncio.Semaphore(IN_HAND)
-        self._closed = False
+        self._closed = self._abandoned = False
+        self._began: float | None = None
 
     @property
     def scorer(self) -> Scorer:
@@ -81,11 +83,11 @@ class Worker:
         async with self._room:
             self._check_open()
             try:
-                found = await asyncio.get_running_loop().run_in_executor(self._model, _timed, model, items)
+                found = await asyncio.get_running_loop().run_in_executor(self._model, self._timed, model, items)
             except OperatorError:
                 raise
             except Exception as error:
-                raise InternalError(f"{model.name} failed on a batch of {len(items)}: {error!r}") from error
+                raise meaning(error, f"{model.name} failed on a batch of {len(items)}") from error
         if len(found.predictions) != len(items):
             given = len(found.predictions)
             raise InternalError(f"{model.name} gave {given} predictions for {len(items)} items")
@@ -101,22 +103,38 @@ class Worker:
             except Exception as error:
                 raise InternalError(f"{len(readings)} texts could not be explained: {error!r}") from error
 
+    async def until_stuck(self, seconds_max: float) -> None:
+        """Return when one batch has been in the model for so long. Looks eight times as often."""
+        while (began := self._began) is None or time.perf_counter() - began < seconds_max:  # noqa: ASYNC110 - a thread
+            await asyncio.sleep(seconds_max / 8)
+
+    def abandon(self) -> None:
+        """The model does not come back: refuse everything, and wait for nothing."""
+        self._closed = self._abandoned = True
+
     async def close(self) -> None:
         """Refuse what has not begun, wait for what has, and end the threads."""
         self._closed = True
         loop = asyncio.get_running_loop()
+        if self._abandoned:
+            self._model.shutdown(wait=False, cancel_futures=True)
+            self._tokenizer.shutdown(wait=False, cancel_futures=True)
+            return
         for pool in (self._tokenizer, self._model):
             await loop.run_in_executor(None, pool.shutdown)
+
+    def _timed(self, model: Scorer, items: Sequence[Encoded]) -> Scored:
+        """On the model's thread."""
+        self._began = started = time.perf_counter()
+        try:
+            predictions = model.score(items)
+        finally:
+            self._began = None
+        return Scored(predictions, time.perf_counter() - started)
 
     def _check_open(self) -> None:
         if self._closed:
             raise InternalError("the model worker is closed")
-
-
-def _timed(model: Scorer, items: Sequence[Encoded]) -> Scored:
-    started = time.perf_counter()
-    predictions = model.score(items)
-    return Scored(predictions, time.perf_counter() - started)
 
 
 def _explained(explainer: Explainer, readings: Sequence[Reading]) -> Explained:

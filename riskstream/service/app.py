@@ -16,7 +16,7 @@ from functools import partial
 from typing import Literal
 
 from riskstream import __version__
-from riskstream.core.errors import OperatorError, UnknownTopic, first_error
+from riskstream.core.errors import DeviceLost, OperatorError, UnknownTopic, first_error
 from riskstream.core.ports import Broker, Scorer, Start
 from riskstream.core.records import Alert
 from riskstream.core.watch import WatchLimits
@@ -42,6 +42,7 @@ from riskstream.service.watching import WatchProcessor, WatchTopics
 from riskstream.settings import Settings, read_secret
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.events import ConfigLoaded, ModelLoaded, ServiceStarted, ServiceStopped, ServiceStopping
+from riskstream.telemetry.watchdogs import WatchdogBarked
 
 StageName = Literal["score", "watch", "serve"]
 STAGES: tuple[StageName, ...] = ("score", "watch", "serve")
@@ -126,6 +127,7 @@ class Daemon:
                 if scorer is not None:
                     processor = self._score_processor(inputs, scorer)
                     helpers.append(tasks.create_task(processor.run()))
+                    helpers.append(tasks.create_task(self._watch_model()))
                     if self._loaded is not None and self._loaded.pin is not None:
                         follower = self._follower(inputs, self._loaded, processor)
                         helpers.append(tasks.create_task(follower.run()))
@@ -176,6 +178,7 @@ class Daemon:
             health=self.health,
             now_ms=self._now_ms,
             suspect=processor.suspect if isinstance(processor, ScoreProcessor) else None,
+            watchdogs=self.settings.watchdogs,
         )
         self.running[name] = stage
         return stage
@@ -198,6 +201,17 @@ class Daemon:
         desk = Desk(parts.window_limits(scoring), parts.explain_policy(scoring).limits)
         self.http.score = partial(score_pairs, self._worker, desk)
         return scorer
+
+    async def _watch_model(self) -> None:
+        """Until cancelled. Raises DeviceLost where a batch does not come back from the model."""
+        assert self._worker is not None
+        limit_s = self.settings.watchdogs.batch_s_max
+        await self._worker.until_stuck(limit_s)
+        detail = f"a batch has been in the model for {limit_s:g} s; the process ends, and its records come again"
+        self.telemetry.emit(WatchdogBarked("model", detail))
+        self.health.dead("model", detail)
+        self._worker.abandon()
+        raise DeviceLost(detail)
 
     def _follower(self, inputs: parts.Inputs, loaded: Loaded, processor: ScoreProcessor) -> Follower:
         def take(scorer: Scorer) -> None:

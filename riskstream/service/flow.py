@@ -40,13 +40,13 @@ class Flow:
     def balance(self, source: Source, runs: Runs) -> None:
         """Pause the lanes that have enough in flight, resume those that have room again."""
         busy = {p for p, run in runs.items() if run.in_flight >= self._in_flight_max}
-        idle = {
-            p
-            for p, run in runs.items()
-            if run.phase == "ready" and run.in_flight <= self._in_flight_max // 2 and p not in self._gaps
-        }
+        idle = {p for p, run in runs.items() if self.reads(p, run)}
         source.pause(frozenset(busy))
         source.resume(frozenset(idle))
+
+    def reads(self, partition: Partition, run: LaneRun) -> bool:
+        """Whether a lane is meant to be read: open, with room, and before no gap."""
+        return run.phase == "ready" and run.in_flight <= self._in_flight_max // 2 and partition not in self._gaps
 
     def tick(self, source: Source, runs: Runs) -> None:
         """Lanes that have read all there is follow the wall clock."""

@@ -21,6 +21,7 @@ from riskstream.core.gaps import Gap
 from riskstream.core.ports import Broker, Source
 from riskstream.core.records import Partition
 from riskstream.kafka.errors import OffsetGone
+from riskstream.service.lanes import LaneRun
 
 LOOK_S = 5.0
 """One small request for a whole stage."""
@@ -30,10 +31,10 @@ Found = Callable[[Gap], None]
 
 
 class Gaps:
-    """What is known of the topics of one stage. `positions` tells where each lane that is open stands."""
+    """What is known of the topics of one stage. `runs` are its lanes as they come and go."""
 
-    def __init__(self, broker: Broker, topics: Iterable[str], positions: Callable[[], Mapping[Partition, int]]) -> None:
-        self._broker, self._topics, self._positions = broker, tuple(topics), positions
+    def __init__(self, broker: Broker, topics: Iterable[str], runs: Mapping[Partition, LaneRun]) -> None:
+        self._broker, self._topics, self._runs = broker, tuple(topics), runs
         self._lanes: dict[Partition, Gap] = {}
         self._gone: dict[str, Gap] = {}
         self._ids: dict[Partition, str] = {}
@@ -70,10 +71,14 @@ class Gaps:
             self._gone.pop(partition.topic, None)
         return gap, gaps.kept(there or "") or metadata
 
-    async def at_fetch(self, source: Source, gone: OffsetGone) -> Gap | None:
-        """The gap behind a refused fetch; None where the broker holds the offset after all. Raises LaneLost."""
-        there = await source.bounds(gone.partition)
-        return gaps.out_of_bounds(gone.partition, gone.offset, there)
+    async def at_fetch(self, source: Source, gone: OffsetGone, found: Found) -> None:
+        """Find the gap behind a refused fetch. Where the broker holds the offset after all, it is sought again, and the
+        lane resumed in its turn. Raises LaneLost."""
+        gap = gaps.out_of_bounds(gone.partition, gone.offset, await source.bounds(gone.partition))
+        if gap is not None:
+            found(gap)
+        elif gone.partition in source.assigned():
+            source.seek(gone.partition, gone.offset)
 
     async def readable(self) -> list[str]:
         """The topics to read: those that are not gone. Raises BrokerUnreachable."""
@@ -101,7 +106,7 @@ class Gaps:
             self._compare(topic, there.get(topic), found)
 
     def _compare(self, topic: str, there: str | None, found: Found) -> None:
-        lanes = {lane: offset for lane, offset in self._positions().items() if lane.topic == topic}
+        lanes = {p: run.next_offset for p, run in self._runs.items() if p.topic == topic and run.phase == "ready"}
         if there is None and topic not in self._gone and not lanes:
             lanes = {Partition(topic, 0): 0}
         for partition, offset in lanes.items():

@@ -104,6 +104,7 @@ class LaneRun:
         self.phase: Phase = "opening"
         self.progress: Progress[Done] = Progress(partition, epoch)
         self.next_offset = 0
+        self.commits = 0
         self._lane, self._limits = lane, limits
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -198,6 +199,7 @@ class LaneRun:
         note = self._note.passed(next_offset) if offsets else self._note
         ends = await self._lane.commit(outputs, next_offset, suspicion.write(note, self._kept))
         self.next_offset, self._note = next_offset, note
+        self.commits += 1
         return Commit(results, len(offsets), len(outputs), clock() - started, ends)
 
     async def _begin(self) -> None:

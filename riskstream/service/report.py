@@ -11,7 +11,7 @@ from riskstream.service.health import Health
 from riskstream.service.lanes import Commit, LaneRun, Phase, Restored
 from riskstream.telemetry import events as ev
 from riskstream.telemetry.emit import Telemetry
-from riskstream.telemetry.watchdogs import GapsSeen
+from riskstream.telemetry.watchdogs import Dog, GapsSeen, WatchdogBarked
 
 WAITING: frozenset[Phase] = frozenset({"opening", "restoring", "closed"})
 
@@ -32,6 +32,10 @@ class Report:
         """A lane cannot go on."""
         at = (self._stage, gap.partition.topic, gap.partition.partition)
         self._telemetry.emit(ev.LaneChanged(*at, "stopped", str(gap)))
+
+    def barked(self, dog: Dog, detail: str) -> None:
+        """A watchdog found something."""
+        self._telemetry.emit(WatchdogBarked(dog, detail))
 
     def restored(self, lane: Partition, restored: Restored) -> None:
         """A lane stands where its last owner stood."""

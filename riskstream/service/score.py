@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from riskstream.core.attribution import Spans
 from riskstream.core.batching import BatchLimits
-from riskstream.core.errors import InternalError
+from riskstream.core.errors import DeviceLost, InternalError, MemoryShort
 from riskstream.core.ports import Ends, Partitions, Scorer
 from riskstream.core.records import Batch, Encoded, Message, Partition, Prediction, Reason, Rejected, Ticket
 from riskstream.core.relay import Relay
@@ -33,6 +33,7 @@ from riskstream.service.speaking import assemble, explained, reading_of, speak
 from riskstream.service.tasting import Taster, Tasting, Work
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.events import BatchBisected, BatchScored, Tokenised
+from riskstream.telemetry.watchdogs import WatchdogBarked
 
 BATCHES_AHEAD = 2
 """One in the model and one waiting at its door; more would only wait longer."""
@@ -199,8 +200,12 @@ class ScoreProcessor:
         """The predictions of a batch; where the model fails on it, those of its halves."""
         try:
             scored = await self._worker.score(items, scorer)
+        except DeviceLost:
+            raise
         except InternalError as error:
             self._telemetry.emit(BatchBisected(len(items), str(error)))
+            if isinstance(error, MemoryShort):
+                self._shrink(Batch(tuple(items), waited_ms), error)
             if len(items) == 1:
                 return [error]
         else:
@@ -212,6 +217,19 @@ class ScoreProcessor:
         middle = len(items) // 2
         halves = [await self._predict(scorer, half, waited_ms) for half in (items[:middle], items[middle:])]
         return halves[0] + halves[1]
+
+    def _shrink(self, batch: Batch, error: MemoryShort) -> None:
+        """What did not fit is halved, and no later batch is larger than a half. One pair alone that finds no memory
+        ends the process: the device is full of something else."""
+        if len(batch.items) == 1:
+            raise DeviceLost(f"not even one text fits: {error}") from error
+        before = self._batcher.limits
+        self._batcher.shrink(len(batch.items), batch.padded)
+        limits = self._batcher.limits
+        if limits != before:
+            most = f"{limits.items_max} pairs and {limits.tokens_max} tokens"
+            detail = f"a batch of {len(batch.items)} pairs did not fit; from now on at most {most}"
+            self._telemetry.emit(WatchdogBarked("memory", detail))
 
     def _answer(self, item: Encoded, prediction: Prediction | InternalError) -> None:
         pending = self._pending.get(item.ticket)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -27,6 +28,8 @@ from riskstream.core.ports import Broker, Partitions, Source, Start
 from riskstream.core.records import Partition
 from riskstream.kafka.errors import OffsetGone
 from riskstream.sections import Stages
+from riskstream.sections_trouble import Watchdogs
+from riskstream.service.dogs import StageDogs
 from riskstream.service.flow import Flow
 from riskstream.service.gaps import Gaps
 from riskstream.service.health import Health
@@ -58,21 +61,23 @@ class Stage:
         health: Health,
         now_ms: Callable[[], int],
         suspect: Callable[[Partition, int], None] | None = None,
+        watchdogs: Watchdogs | None = None,
     ) -> None:
         """`suspect` is told of lanes whose records below an offset may have ended processes."""
         self.name, self.group, self._app = name, f"{app}.{name}", app
         self._broker, self._starts, self._processor, self._limits = broker, starts, processor, limits
         self._report = Report(name, telemetry, health, now_ms)
         self._commit_limits = CommitLimits(limits.commit_ms / 1000, limits.commit_records_max, limits.commit_bytes_max)
-        self._runs: dict[Partition, LaneRun] = {}
         self._commits: dict[Partition, asyncio.Task[None]] = {}
         self._epochs = count(1)
         self._opening = asyncio.Semaphore(limits.lanes_opening_max)
         self._revoked: set[Partition] = set()
-        self._gaps = Gaps(broker, starts, self._positions)
+        self._runs: dict[Partition, LaneRun] = {}
+        self._gaps = Gaps(broker, starts, self._runs)
         self._flow = Flow(
             starts, limits.in_flight_max, gaps=self._gaps, processor=processor, report=self._report, now_ms=now_ms
         )
+        self._dogs = StageDogs(watchdogs or Watchdogs(), self._report, self._flow.reads)
         self._leaving = self._committed_since_join = self._joined = False
         self._suspect, self._me = suspect, None if suspect is None else os.urandom(8).hex()
 
@@ -121,9 +126,13 @@ class Stage:
                         self._on_revoked,
                     )
                     self._joined = True
-                    looking = tasks.create_task(self._gaps.watch(lambda gap: self._stop_reading(source, gap)))
+                    watching = (
+                        tasks.create_task(self._gaps.watch(partial(self._stop_reading, source))),
+                        tasks.create_task(self._dogs.watch(source, self._runs)),
+                    )
                     await self._poll(source, stop)
-                    looking.cancel()
+                    for task in watching:
+                        task.cancel()
                     self._leaving = True
                     source.pause(source.assigned())
                     await self._on_revoked(frozenset(self._runs))
@@ -144,7 +153,7 @@ class Stage:
             try:
                 polled = await source.poll(self._limits.poll_records_max, POLL_MS)
             except OffsetGone as gone:
-                await self._on_offset_gone(source, gone)
+                await self._gaps.at_fetch(source, gone, partial(self._stop_reading, source))
                 continue
             for partition, messages in polled.items():
                 run = self._runs.get(partition)
@@ -278,22 +287,12 @@ class Stage:
         await run.close()
         self._report.changed(partition, "closed")
 
-    async def _on_offset_gone(self, source: Source, gone: OffsetGone) -> None:
-        gap = await self._gaps.at_fetch(source, gone)
-        if gap is not None:
-            self._stop_reading(source, gap)
-        elif gone.partition in self._runs:
-            source.seek(gone.partition, gone.offset)  # the broker holds it after all; `Flow` resumes the lane
-
     def _stop_reading(self, source: Source, gap: Gap) -> None:
         """One lane cannot go on where it stands; a person must act. The others do."""
         source.pause(frozenset({gap.partition}))
         self._gaps.add(gap)
         self._report.stopped(gap)
         self._tell_health()
-
-    def _positions(self) -> dict[Partition, int]:
-        return {partition: run.next_offset for partition, run in self._runs.items() if run.phase == "ready"}
 
     def _tell_health(self) -> None:
         self._report.lanes([run.phase for run in self._runs.values()], self._gaps.all)

@@ -20,7 +20,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from riskstream.telemetry import events as ev
-from riskstream.telemetry import trials
+from riskstream.telemetry import trials, watchdogs
 
 _TALKATIVE = ("aiokafka", "aiohttp", "asyncio", "transformers", "torch", "fsspec", "urllib3", "httpx", "filelock")
 """Libraries whose INFO is about themselves; they speak from WARNING on, or at the level asked for if that is higher."""
@@ -35,9 +35,9 @@ def level_of(event: ev.Event) -> int:
             return logging.ERROR
         case ev.LaneFenced() | ev.TransactionLost() | ev.DeadLetterCut() | ev.BatchBisected() | ev.SinkFailed():
             return logging.WARNING
-        case trials.TextConvicted():
+        case trials.TextConvicted() | watchdogs.WatchdogBarked(dog="model"):
             return logging.ERROR
-        case trials.LaneSuspected() | trials.TasterFailed():
+        case trials.LaneSuspected() | trials.TasterFailed() | watchdogs.WatchdogBarked():
             return logging.WARNING
         case ev.ModelRefused() | ev.ConfigRefused() | ev.ModelLoaded(unchecked=True):
             return logging.WARNING

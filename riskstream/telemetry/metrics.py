@@ -19,7 +19,6 @@ from typing import assert_never
 import prometheus_client as prom
 from prometheus_client.exposition import choose_encoder
 
-from riskstream.core.gaps import GAP_REASONS
 from riskstream.core.held import HELD_REASONS
 from riskstream.core.labels import WHYS
 from riskstream.core.records import Partition, Reason, Severity
@@ -95,7 +94,7 @@ class Metrics:
         )
         self.lag = self._gauge("lag_records", "Records that this daemon has not committed yet", "topic")
         self.lanes = self._gauge("lanes", "Lanes by what they are doing", "stage", "state")
-        self.gaps = self._gauge("gaps", "Partitions that cannot be read on, by why", "stage", "topic", "reason")
+        self.watchdogs = watchdogs.WatchdogMetrics(self._counter, self._gauge)
         self.transactions = self._counter("transactions", "Transactions by how they ended", "stage", "outcome")
         self.transaction = self._histogram(
             "transaction_seconds", "One transaction, opened to committed", _WAIT_S, "stage"
@@ -172,9 +171,8 @@ class Metrics:
                 self._apply_model(event)
             case ev.LoopLag(seconds=seconds):
                 self.loop_lag.observe(seconds)
-            case watchdogs.GapsSeen(stage=stage, topic=topic, counts=gaps):
-                for why in GAP_REASONS:
-                    self.gaps.labels(stage, topic, why).set(gaps.get(why, 0))
+            case watchdogs.GapsSeen() | watchdogs.WatchdogBarked():
+                self.watchdogs.apply(event)
             case ev.BatchBisected() | ev.DeadLetterCut() | ev.ConfigRefused() | ev.RequestFailed():
                 pass
             case trials.LaneSuspected() | trials.TextConvicted() | trials.TasterFailed():

@@ -1,12 +1,17 @@
-"""What a daemon found wrong with what it stands on: its topics, its source, its lanes, its model."""
+"""What a daemon found wrong with what it stands on: its topics, its source, its lanes, its model; and its metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import msgspec
+import prometheus_client as prom
 
-from riskstream.core.gaps import GapReason
+from riskstream.core.gaps import GAP_REASONS, GapReason
+
+Dog = Literal["source", "lane", "model", "memory"]
+DOGS: tuple[Dog, ...] = ("source", "lane", "model", "memory")
 
 
 class GapsSeen(msgspec.Struct, frozen=True):
@@ -17,4 +22,30 @@ class GapsSeen(msgspec.Struct, frozen=True):
     counts: Mapping[GapReason, int]
 
 
-Watchdog = GapsSeen
+class WatchdogBarked(msgspec.Struct, frozen=True):
+    """Something stood still that had work, or ran out of memory; `detail` says what, and what is done about it."""
+
+    dog: Dog
+    detail: str
+
+
+Watchdog = GapsSeen | WatchdogBarked
+
+
+class WatchdogMetrics:
+    """The series of these events. `counter` and `gauge` make one in the daemon's registry."""
+
+    def __init__(self, counter: Callable[..., prom.Counter], gauge: Callable[..., prom.Gauge]) -> None:
+        self.gaps = gauge("gaps", "Partitions that cannot be read on, by why", "stage", "topic", "reason")
+        self.barked = counter("watchdog", "What stood still or ran out of memory, by which part", "dog")
+        for dog in DOGS:
+            self.barked.labels(dog)
+
+    def apply(self, event: Watchdog) -> None:
+        """Change them by what happened."""
+        match event:
+            case GapsSeen(stage=stage, topic=topic, counts=gaps):
+                for why in GAP_REASONS:
+                    self.gaps.labels(stage, topic, why).set(gaps.get(why, 0))
+            case WatchdogBarked(dog=dog):
+                self.barked.labels(dog).inc()

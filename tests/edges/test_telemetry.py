@@ -56,6 +56,7 @@ ONE_OF_EACH: list[ev.Event] = [
     trials.TextConvicted("news", 0, 7),
     trials.TasterFailed("out of memory"),
     watchdogs.GapsSeen("score", "news", {"expired": 2}),
+    watchdogs.WatchdogBarked("source", "news/3: nothing comes"),
     ev.Explanations(explained=2, known=1, skipped=3, failed=1, seconds=0.2, detail="out of memory"),
 ]
 
@@ -80,7 +81,7 @@ def stderr_logging() -> Iterator[None]:
 
 def test_there_is_an_example_of_every_event() -> None:
     assert {type(event) for event in ONE_OF_EACH} == set(typing.get_args(ev.Event))
-    assert len(ONE_OF_EACH) == 35
+    assert len(ONE_OF_EACH) == 36
 
 
 @pytest.mark.parametrize("event", ONE_OF_EACH, ids=lambda event: type(event).__name__)
@@ -114,6 +115,8 @@ def test_every_event_is_counted_and_becomes_a_line(event: ev.Event) -> None:
         (ONE_OF_EACH[20], 'riskstream_model_info{model="finrisk@1"}', 1),
         (ONE_OF_EACH[-1], 'riskstream_explanations_total{outcome="skipped"}', 3),
         (ONE_OF_EACH[-1], "riskstream_explain_seconds_sum", 0.2),
+        (ONE_OF_EACH[34], 'riskstream_watchdog_total{dog="source"}', 1),
+        (ONE_OF_EACH[34], 'riskstream_watchdog_total{dog="memory"}', 0),
         (ONE_OF_EACH[33], 'riskstream_gaps{reason="expired",stage="score",topic="news"}', 2),
         (ONE_OF_EACH[33], 'riskstream_gaps{reason="deleted",stage="score",topic="news"}', 0),
         (ONE_OF_EACH[26], 'riskstream_config_hash{hash="abc",kind="rules"}', 1),
@@ -194,7 +197,7 @@ def test_no_series_has_an_entity_or_a_document_as_a_label() -> None:
         metrics.apply(event)
     labels = {name for series in samples(metrics) for name in re.findall(r'[{,](\w+)="', series)}
     assert labels == {
-        *("feed", "outcome", "reason", "stage", "state", "topic", "rule", "severity"),
+        *("dog", "feed", "outcome", "reason", "stage", "state", "topic", "rule", "severity"),
         *("sink", "model", "kind", "hash", "head", "why", "le"),
     }
 

@@ -12,7 +12,7 @@ from riskstream.core.ports import Scorer
 from riskstream.core.records import Message, Output
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.scoring.plain import ConstantScorer
-from riskstream.sections import Feed, Http, Stages, Watch
+from riskstream.sections import Feed, Http, Section, Stages, Watch
 from riskstream.service import parts
 from riskstream.service.app import Daemon
 from riskstream.settings import Settings
@@ -32,7 +32,7 @@ limits = { watch = 1 }
 class Rig:
     """The daemon, its broker, and the clock that both are told."""
 
-    def __init__(self, folder: Path, *, feed: Feed, scorer: Scorer | None = None) -> None:
+    def __init__(self, folder: Path, *, feed: Feed, scorer: Scorer | None = None, **sections: Section) -> None:
         (folder / "watchlist.csv").write_text(WATCHLIST)
         (folder / "rules.toml").write_text(RULES)
         self.now_ms = NOW
@@ -41,6 +41,7 @@ class Rig:
             http=Http(port=0, open=True),
             stages=Stages(commit_ms=1),
             watch=Watch(watchlist=folder / "watchlist.csv", rules=folder / "rules.toml"),
+            **sections,  # type: ignore[arg-type]
         )
         self.feed = feed
         self.broker = MemoryBroker(now_ms=lambda: self.now_ms)

@@ -10,6 +10,7 @@ from riskstream.core.ports import Ends, Partitions, Start, TopicInfo
 from riskstream.core.records import Message, Output, Partition, Ticket
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.sections import Stages
+from riskstream.sections_trouble import Watchdogs
 from riskstream.service.health import Health
 from riskstream.service.lanes import Done, Finish, Restored
 from riskstream.service.stage import Stage
@@ -80,6 +81,7 @@ def make_stage(
     *,
     topics: Sequence[str] = ("in",),
     start: str = "earliest",
+    watchdogs: Watchdogs | None = None,
 ) -> Stage:
     return Stage(
         "score",
@@ -91,6 +93,7 @@ def make_stage(
         telemetry=telemetry or Telemetry(Metrics()),
         health=health or Health(),
         now_ms=lambda: 1_000,
+        watchdogs=watchdogs,
     )
 
 
