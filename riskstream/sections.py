@@ -71,6 +71,10 @@ class Topics(Section):
     """The alerts; compacted, the last record per key is the truth."""
     state: Topic = "riskstream.state"
     """What the watch stage remembers; compacted, with as many partitions as signals."""
+    rollups: Topic = "riskstream.rollups"
+    """What signals contribute to groups, portfolios, sources and the market, for rules about those."""
+    rollups_state: Topic = "riskstream.rollups-state"
+    """What the watch stage remembers of them; compacted, with as many partitions as rollups."""
     dead_letters: Topic = "riskstream.dead-letters"
     """What could not be scored, with the reason."""
     reviews: Topic = "riskstream.reviews"
@@ -78,8 +82,8 @@ class Topics(Section):
     labels: Topic = "riskstream.labels"
     """The labels that people give; `riskstream trainer` learns from them."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 12
-    """Partitions of signals and of state at creation: the most lanes that the watch stage can ever have. Fixed
-    afterwards: another number would look for an entity's memory where it is not, and stops the start."""
+    """Partitions of signals, rollups and their state at creation: the most lanes that the watch stage can ever have.
+    Fixed afterwards: another number would look for an entity's memory where it is not, and stops the start."""
     replication: Annotated[int, Field(ge=1)] = 3
     """Copies of each record; where the cluster has fewer brokers, as many as it has, with a warning."""
     signals_retention_d: Annotated[int, Field(ge=1)] = 30
@@ -213,6 +217,9 @@ class Watch(Section):
     """When to alert: a rule file, or a directory of which every `*.toml` is one (`*.test.toml` are their tests)."""
     tick_lag_ms: Annotated[int, Field(ge=0)] = 2_000
     """An idle lane's clock runs this far behind the wall clock, so that a record on its way is not passed."""
+    heartbeat_s: Annotated[int, Field(ge=1)] = 60
+    """How often a source is told of at most, for rules that wait for its silence. Higher: fewer records, and a silence
+    is known to this many seconds."""
     entities_per_document_max: Annotated[int, Field(ge=1, le=64)] = 8
     """Signals of one document; the least relevant entities beyond it are counted and left out."""
 

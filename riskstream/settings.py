@@ -112,6 +112,7 @@ class Settings(BaseSettings):
         )
         topics = [feed.topic for feed in self.feed]
         topics += [self.topics.signals, self.topics.alerts, self.topics.state, self.topics.dead_letters]
+        topics += [self.topics.rollups, self.topics.rollups_state]
         topics += [self.topics.reviews, self.topics.labels]
         if twice := sorted({topic for topic in topics if topics.count(topic) > 1}):
             raise ValueError(f"the topic {twice[0]!r} is named twice; feeds and each topic of ours are apart")

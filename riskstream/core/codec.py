@@ -18,7 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from riskstream.core.attribution import Shown
-from riskstream.core.clock import format_ms
+from riskstream.core.clock import format_ms, parse_ms
 from riskstream.core.errors import InternalError
 from riskstream.core.records import (
     Alert,
@@ -32,6 +32,7 @@ from riskstream.core.records import (
     Rejected,
     Signal,
 )
+from riskstream.core.rollups import Rollup
 from riskstream.core.telling import Telling
 
 DECIMALS = 4
@@ -39,13 +40,13 @@ TOPIC_LABELS_MAX = 3
 TOPIC_MIN = 0.05
 DETAIL_CHARS_MAX = 200
 
-_R = TypeVar("_R", Signal, Alert)
+_R = TypeVar("_R", bound=msgspec.Struct)
 _ENCODER = msgspec.json.Encoder()
 _SIGNAL = msgspec.json.Decoder(Signal)
 _ALERT = msgspec.json.Decoder(Alert)
 
 
-def encode(record: Signal | Alert) -> bytes:
+def encode(record: Signal | Alert | Rollup) -> bytes:
     """The JSON of a published record, its fields in the order of the contract."""
     return _ENCODER.encode(record)
 
@@ -63,6 +64,46 @@ def decode_alert(data: bytes) -> Alert:
 def read_signal(message: Message) -> Signal | Rejected:
     """The signal of a message of the signals topic, or why it is none."""
     return _read(_SIGNAL, message)
+
+
+class _Rollup(msgspec.Struct, frozen=True):
+    """A rollup whose signal is left as it came."""
+
+    by: str
+    id: str
+    name: str = ""
+    signal: msgspec.Raw = msgspec.Raw()
+    heard_at: str = ""
+    kind: str = ""
+    lang: str = ""
+
+
+_ROLLUP = msgspec.json.Decoder(_Rollup)
+
+
+def read_rollup(message: Message) -> tuple[Rollup, msgspec.Raw | None] | Rejected:
+    """The rollup of a message of the rollups topic, with its signal's JSON as it came, or why it is none."""
+    found = _read(_ROLLUP, message)
+    if isinstance(found, Rejected):
+        return found
+    raw, signal = bytes(found.signal), None
+    if raw:
+        read = _read(_SIGNAL, msgspec.structs.replace(message, value=raw))
+        if isinstance(read, Rejected):
+            return read
+        signal = read
+    elif _no_time(found.heard_at):
+        return Rejected(message.position, Reason.BAD_TIME, f"heard_at = {found.heard_at!r}"[:DETAIL_CHARS_MAX])
+    rollup = Rollup(found.by, found.id, found.name, signal, found.heard_at, found.kind, found.lang)
+    return rollup, msgspec.Raw(raw) if raw else None
+
+
+def _no_time(text: str) -> bool:
+    try:
+        parse_ms(text)
+    except ValueError:
+        return True
+    return False
 
 
 def read_alert(message: Message) -> Alert | Rejected:

@@ -96,6 +96,16 @@ class RuleSet(msgspec.Struct, frozen=True):
     mutes: Mutes = Mutes()
 
     @property
+    def rolls_up(self) -> bool:
+        """A rule is about others than entities."""
+        return any(rule.condition.by != "entity" for rule in self.rules)
+
+    @property
+    def hears(self) -> bool:
+        """A rule waits for the silence of a source."""
+        return any(rule.condition.by == "source" and rule.shape_name == "flatline" for rule in self.rules)
+
+    @property
     def horizon_ms(self) -> int:
         """The longest window of all rules."""
         return max((rule.horizon_ms for rule in self.rules), default=0)

@@ -46,6 +46,8 @@ from riskstream.telemetry.watchdogs import WatchdogBarked
 
 StageName = Literal["score", "watch", "serve"]
 STAGES: tuple[StageName, ...] = ("score", "watch", "serve")
+ROLLUPS = "rollups"
+"""The second half of the watch stage: it runs where that does, if a rule is about others than entities."""
 
 
 def wall_ms() -> int:
@@ -76,7 +78,7 @@ class Daemon:
         self._taster = taster or ChildTaster(partial(score_as_daemon, settings, scorer), telemetry=telemetry)
         self._worker: Worker | None = None
         self._loaded: Loaded | None = None
-        self._partitions = 0
+        self._partitions: dict[str, int] = {}
         self._board = Board() if "serve" in self.stages else None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -92,7 +94,7 @@ class Daemon:
         try:
             broker = self._broker or KafkaBroker(parts.kafka_config(settings.kafka, settings.app))
             try:
-                await self._check_topics(broker)
+                await self._check_topics(broker, inputs.rules.rolls_up)
                 scorer = await self._load_model(inputs) if "score" in self.stages else None
                 await self._work(broker, inputs, scorer, sinks, stop)
             finally:
@@ -135,6 +137,10 @@ class Daemon:
                 if "watch" in self.stages:
                     starts = {self.settings.topics.signals: Start("earliest")}
                     working.append(self._stage("watch", broker, starts, self._watch_processor(broker, inputs)))
+                    if inputs.rules.rolls_up:
+                        starts = {self.settings.topics.rollups: Start("earliest")}
+                        others = self._watch_processor(broker, inputs, reads_rollups=True)
+                        working.append(self._stage(ROLLUPS, broker, starts, others))
                 if self._board is not None and sinks is not None:
                     alerts, read = self.settings.topics.alerts, asyncio.Event()
                     tables: list[Table] = [self._board, *sinks.alertmanagers]
@@ -221,9 +227,9 @@ class Daemon:
 
         return Follower(self.settings.models, loaded, inputs.rules, take, telemetry=self.telemetry)
 
-    async def _check_topics(self, broker: Broker) -> None:
+    async def _check_topics(self, broker: Broker, rollups: bool) -> None:
         there = await broker.topics()
-        for name in parts.topics_used(self.settings, self.stages):
+        for name in parts.topics_used(self.settings, self.stages, rollups=rollups):
             if name not in there:
                 fix = "create it with `riskstream topics create`, or correct the name"
                 raise UnknownTopic("topic", name, "is not on the broker", fix)
@@ -231,7 +237,11 @@ class Daemon:
             topics = self.settings.topics
             parts.check_append_times(there, [topics.signals])
             parts.check_partitions(there, topics.signals, topics.state)
-            self._partitions = there[topics.signals].partitions
+            self._partitions = {topics.state: there[topics.signals].partitions}
+            if rollups:
+                parts.check_append_times(there, [topics.rollups])
+                parts.check_partitions(there, topics.rollups, topics.rollups_state, "topics.rollups_state")
+                self._partitions[topics.rollups_state] = there[topics.rollups].partitions
 
     def _score_processor(self, inputs: parts.Inputs, scorer: Scorer) -> ScoreProcessor:
         s = self.settings
@@ -240,7 +250,14 @@ class Daemon:
             inputs.preparer(scorer, s.watch.entities_per_document_max, parts.window_limits(s.scoring)),
             self._worker,
             parts.batch_limits(s.batching),
-            ScoreTopics(s.topics.signals, s.topics.dead_letters, s.dead_letters.bytes_max, s.topics.reviews),
+            ScoreTopics(
+                s.topics.signals,
+                s.topics.dead_letters,
+                s.dead_letters.bytes_max,
+                s.topics.reviews,
+                s.topics.rollups if inputs.rules.hears else "",
+                s.watch.heartbeat_s * 1000,
+            ),
             reviews=parts.review_policy(s.reviews),
             explain=parts.explain_policy(s.scoring),
             telemetry=self.telemetry,
@@ -248,18 +265,20 @@ class Daemon:
             taster=self._taster,
         )
 
-    def _watch_processor(self, broker: Broker, inputs: parts.Inputs) -> WatchProcessor:
+    def _watch_processor(self, broker: Broker, inputs: parts.Inputs, *, reads_rollups: bool = False) -> WatchProcessor:
         s = self.settings
+        kept = s.topics.rollups_state if reads_rollups else s.topics.state
         return WatchProcessor(
             inputs.rules,
             inputs.watchlist,
-            WatchTopics(s.topics.alerts, s.topics.dead_letters, s.dead_letters.bytes_max),
-            Memory(broker.state(s.topics.state), s.topics.state, self._partitions, s.state.write_version),
+            WatchTopics(s.topics.alerts, s.topics.dead_letters, s.dead_letters.bytes_max, s.topics.rollups),
+            Memory(broker.state(kept), kept, self._partitions[kept], s.state.write_version),
             limits=WatchLimits(events_max=s.state.documents_max, subjects_max=s.state.subjects_max),
             config=f"{inputs.hashes['rules']} {inputs.hashes['watchlist']}",
             tick_lag_ms=s.watch.tick_lag_ms,
             telemetry=self.telemetry,
             on_alert=self._on_alert,
+            reads_rollups=reads_rollups,
         )
 
     def _make_http(self) -> HttpServer:

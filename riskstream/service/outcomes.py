@@ -1,6 +1,7 @@
 """What a message of a feed came to: the records that leave with its offset.
 
     Prepared, Signals ─► signals, reviews        Rejected ─► a dead letter        nobody watched ─► nothing
+                    └─► a heartbeat of the source now and then ◄─────────────────────────────┘
 
 Each carries a fact, which is counted when the transaction is through (`facts.py`).
 """
@@ -12,9 +13,12 @@ from collections.abc import Sequence
 import msgspec
 
 from riskstream.core import codec
+from riskstream.core.clock import format_ms
 from riskstream.core.deadletter import dead_letter
-from riskstream.core.records import Document, Output, Rejected, Signal
+from riskstream.core.heartbeats import Heartbeats
+from riskstream.core.records import Document, Output, Partition, Rejected, Signal
 from riskstream.core.reviews import ReviewPolicy
+from riskstream.core.rollups import Rollup
 from riskstream.service.facts import Fact
 from riskstream.service.lanes import Done
 from riskstream.service.pipeline import Prepared
@@ -22,12 +26,15 @@ from riskstream.service.speaking import reviews_of
 
 
 class ScoreTopics(msgspec.Struct, frozen=True):
-    """Where results go, and how large a dead letter may be."""
+    """Where results go, how large a dead letter may be, and how often a source is told of at most. Without `rollups`
+    nobody waits for a source's silence."""
 
     signals: str
     dead_letters: str
     dead_letter_bytes_max: int
     reviews: str = ""
+    rollups: str = ""
+    heartbeat_ms: int = 60_000
 
 
 class Outcomes:
@@ -35,6 +42,7 @@ class Outcomes:
 
     def __init__(self, topics: ScoreTopics, reviews: ReviewPolicy | None) -> None:
         self._topics, self._reviews = topics, reviews
+        self._heartbeats = Heartbeats(topics.heartbeat_ms)
 
     def scored(self, prepared: Prepared, signals: Sequence[Signal]) -> Done:
         """The signals of a document, and the reviews that they ask for."""
@@ -44,19 +52,33 @@ class Outcomes:
         asked = [] if self._reviews is None else reviews_of(document, signals, self._reviews, self._topics.reviews)
         whys, reviews = tuple(why for why, _ in asked), [output for _, output in asked]
         fact = Fact(prepared.feed, prepared.outcome, None, len(signals), late, prepared.entities_dropped, whys)
-        return Done((*(self._output(signal) for signal in signals), *reviews), since_ms, (), (fact,))
+        outputs = (*(self._output(signal) for signal in signals), *reviews, *self._heartbeat(prepared))
+        return Done(outputs, since_ms, (), (fact,))
 
     def unscored(self, prepared: Prepared) -> Done:
         """A message that was refused, or that names nobody."""
         if isinstance(prepared.document, Rejected):
             return self.dead(prepared, prepared.document)
-        return Done((), prepared.message.timestamp_ms, (), (Fact(prepared.feed, prepared.outcome),))
+        outputs = self._heartbeat(prepared)
+        return Done(outputs, prepared.message.timestamp_ms, (), (Fact(prepared.feed, prepared.outcome),))
 
     def dead(self, prepared: Prepared, rejected: Rejected) -> Done:
         """The dead letter of a message."""
         letter = dead_letter(prepared.message, rejected, self._topics.dead_letters, self._topics.dead_letter_bytes_max)
         fact = Fact(prepared.feed, "rejected", rejected.reason)
         return Done((letter,), prepared.message.timestamp_ms, (), (fact,))
+
+    def _heartbeat(self, prepared: Prepared) -> tuple[Output, ...]:
+        """That the document's source was heard, if it is time to tell."""
+        document, position = prepared.document, prepared.message.position
+        if not self._topics.rollups or not isinstance(document, Document) or document.late:
+            return ()
+        lane, now_ms = Partition(position.topic, position.partition), prepared.message.timestamp_ms
+        if not self._heartbeats.beat(lane, document.source, now_ms):
+            return ()
+        heard_at = format_ms(document.event_ms)
+        beat = Rollup("source", document.source, heard_at=heard_at, kind=document.kind, lang=document.lang)
+        return (Output(self._topics.rollups, beat.key.encode(), codec.encode(beat)),)
 
     def _output(self, signal: Signal) -> Output:
         return Output(self._topics.signals, signal.entity.id.encode(), codec.encode(signal))

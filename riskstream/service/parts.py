@@ -208,6 +208,8 @@ def topics_of(settings: Settings) -> list[TopicInfo]:
         TopicInfo(t.signals, t.partitions, t.replication, signals),
         TopicInfo(t.alerts, t.partitions, t.replication, alerts),
         TopicInfo(t.state, t.partitions, t.replication, state),
+        TopicInfo(t.rollups, t.partitions, t.replication, signals),
+        TopicInfo(t.rollups_state, t.partitions, t.replication, state),
         TopicInfo(t.dead_letters, 1, t.replication, appended),
         TopicInfo(t.reviews, 1, t.replication, reviews),
         TopicInfo(t.labels, 1, t.replication, {**appended, "retention.ms": "-1"}),
@@ -223,20 +225,20 @@ def check_append_times(there: Mapping[str, TopicInfo], names: Iterable[str]) -> 
             raise OperatorError("topic", name, problem, f"set message.timestamp.type=LogAppendTime on {name}")
 
 
-def check_partitions(there: Mapping[str, TopicInfo], signals: str, state: str) -> None:
+def check_partitions(there: Mapping[str, TopicInfo], signals: str, state: str, setting: str = "topics.state") -> None:
     """Raise OperatorError where a lane of signals would look for its memory in a partition that is not there."""
     mine, kept = there[signals].partitions, there[state].partitions
     if mine != kept:
         problem = f"it has {kept} partitions and {signals!r} has {mine}: an entity's memory is kept by the partition"
         fix = (
-            f"name a new topic in topics.state, run `riskstream topics create` with topics.partitions = {mine}, and "
-            f"start without memory; or go back to a signals topic with {kept} partitions"
+            f"name a new topic in {setting}, run `riskstream topics create` with topics.partitions = {mine}, and "
+            f"start without memory; or go back to a {signals!r} with {kept} partitions"
         )
-        raise OperatorError("topics.state", state, problem, fix)
+        raise OperatorError(setting, state, problem, fix)
 
 
-def topics_used(settings: Settings, stages: Collection[str]) -> list[str]:
-    """The names of the topics that these stages read or write."""
+def topics_used(settings: Settings, stages: Collection[str], *, rollups: bool = False) -> list[str]:
+    """The names of the topics that these stages read or write; `rollups` where a rule is about others than entities."""
     t = settings.topics
     reviews = [t.reviews] if settings.reviews.enabled else []
     names = {
@@ -244,6 +246,9 @@ def topics_used(settings: Settings, stages: Collection[str]) -> list[str]:
         "watch": [t.signals, t.alerts, t.state, t.dead_letters],
         "serve": [t.alerts],
     }
+    if rollups:
+        names["score"].append(t.rollups)
+        names["watch"] += [t.rollups, t.rollups_state]
     return list(dict.fromkeys(name for stage in stages for name in names[stage]))
 
 

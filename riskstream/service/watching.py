@@ -5,7 +5,8 @@
 
 Rule 1. The engine is told the time: the append time of each signal, and the wall clock only while the lane has read
         all there is. So a backlog is judged by the times at which it arrived.
-Rule 2. What a signal changed in memory goes out with its offset, in the transaction of its alerts.
+Rule 2. What a signal changed in memory goes out with its offset, in the transaction of its alerts, and so does what it
+        contributes to groups, portfolios, sources and the market: a second processor reads those from their own topic.
 Rule 3. A signal that the state has seen already is passed over: at or below its offset, and not younger than its clock.
         An offset alone does not tell, since it begins anew in a topic that was created again.
 """
@@ -25,7 +26,7 @@ from riskstream.core.held import HeldReason
 from riskstream.core.ports import Ends, Partitions
 from riskstream.core.records import Alert, Message, Output, Partition, Rejected, Ticket, Watched
 from riskstream.core.rules import RuleSet
-from riskstream.core.watch import Watch, WatchLimits
+from riskstream.core.watch import Step, Watch, WatchLimits
 from riskstream.service.lanes import Done, Finish, Restored
 from riskstream.service.memory import Memory
 from riskstream.telemetry.emit import Telemetry
@@ -40,11 +41,12 @@ from riskstream.telemetry.events import (
 
 
 class WatchTopics(msgspec.Struct, frozen=True):
-    """Where alerts and unreadable signals go."""
+    """Where alerts, contributions to subjects that are no entities, and unreadable records go."""
 
     alerts: str
     dead_letters: str
     dead_letter_bytes_max: int
+    rollups: str = ""
 
 
 class _Lane:
@@ -64,7 +66,7 @@ class _Lane:
 
 
 class WatchProcessor:
-    """Judges the signals of its lanes."""
+    """Judges the signals of its lanes, or, where it `reads_rollups`, what they contribute to others than entities."""
 
     def __init__(
         self,
@@ -78,7 +80,9 @@ class WatchProcessor:
         tick_lag_ms: int,
         telemetry: Telemetry,
         on_alert: Callable[[Alert], None] | None = None,
+        reads_rollups: bool = False,
     ) -> None:
+        self._reads_rollups = reads_rollups
         self._rules, self._watchlist, self._config = rules, watchlist, config
         self._topics, self._memory, self._limits = topics, memory, limits
         self._tick_lag_ms, self._telemetry, self._on_alert = tick_lag_ms, telemetry, on_alert
@@ -95,7 +99,7 @@ class WatchProcessor:
         aside = self._aside.pop(lane, None)
         loaded = await self._memory.load(lane, aside.end if aside else None)
         if loaded is not None:
-            engine = Watch(self._rules, self._watchlist, limits=self._limits, keeps_state=True, config=self._config)
+            engine = self._engine()
             engine.restore(loaded.kept)
             aside = _Lane(engine, loaded.kept.offset, loaded.end)
         assert aside is not None
@@ -112,14 +116,40 @@ class WatchProcessor:
                 finish(ticket, Done(since_ms=message.timestamp_ms))
                 continue
             lane.offset = max(lane.offset, message.position.offset)
-            signal = codec.read_signal(message)
-            if isinstance(signal, Rejected):
-                letter = dead_letter(message, signal, self._topics.dead_letters, self._topics.dead_letter_bytes_max)
-                finish(ticket, self._done(ticket.lane, (letter,), message.timestamp_ms, (signal,)))
+            found = self._judge(lane.engine, message)
+            if isinstance(found, Rejected):
+                letter = dead_letter(message, found, self._topics.dead_letters, self._topics.dead_letter_bytes_max)
+                finish(ticket, self._done(ticket.lane, (letter,), message.timestamp_ms, (found,)))
                 continue
-            step = lane.engine.on_signal(signal, message.timestamp_ms, msgspec.Raw(message.value or b""))
+            step, since_ms = found
             outputs = tuple(self._output(alert) for alert in step.alerts)
-            finish(ticket, self._done(ticket.lane, outputs, parse_ms(signal.received_at), step.alerts))
+            outputs += tuple(Output(self._topics.rollups, r.key.encode(), codec.encode(r)) for r in step.rollups)
+            finish(ticket, self._done(ticket.lane, outputs, since_ms, step.alerts))
+
+    def _engine(self) -> Watch:
+        return Watch(
+            self._rules,
+            self._watchlist,
+            limits=self._limits,
+            keeps_state=True,
+            config=self._config,
+            rollups=self._reads_rollups,
+        )
+
+    def _judge(self, engine: Watch, message: Message) -> tuple[Step, int] | Rejected:
+        """What a record does, and the moment that its end-to-end time counts from."""
+        if self._reads_rollups:
+            found = codec.read_rollup(message)
+            if isinstance(found, Rejected):
+                return found
+            rollup, raw = found
+            since_ms = message.timestamp_ms if rollup.signal is None else parse_ms(rollup.signal.received_at)
+            return engine.on_rollup(rollup, message.timestamp_ms, raw), since_ms
+        signal = codec.read_signal(message)
+        if isinstance(signal, Rejected):
+            return signal
+        step = engine.on_signal(signal, message.timestamp_ms, msgspec.Raw(message.value or b""))
+        return step, parse_ms(signal.received_at)
 
     def tick(self, lane: Partition, now_ms: int) -> Done | None:
         """The lane is idle: the wall clock, less the lag, moves it. What it changes in memory alone goes out too."""

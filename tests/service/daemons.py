@@ -14,7 +14,7 @@ from riskstream.kafka.memory import MemoryBroker
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Http, Section, Stages, Watch
 from riskstream.service import parts
-from riskstream.service.app import Daemon
+from riskstream.service.app import ROLLUPS, Daemon
 from riskstream.settings import Settings
 from riskstream.telemetry import Metrics, Telemetry
 
@@ -79,6 +79,8 @@ class Rig:
         async with asyncio.timeout(10):
             await self.broker.settle([f"{self.settings.app}.score"])
             await self.broker.settle([f"{self.settings.app}.watch"])
+            if ROLLUPS in self.daemon.running:
+                await self.broker.settle([f"{self.settings.app}.{ROLLUPS}"])
 
     async def read(self, topic: str) -> Sequence[Message]:
         """All committed records of a topic."""
