@@ -23,17 +23,16 @@ from riskstream.sections import (
     DeadLetters,
     Feed,
     Http,
-    Kafka,
     Log,
     Models,
     Reviews,
     Scoring,
     Stages,
     State,
-    Topics,
     Trainer,
     Watch,
 )
+from riskstream.sections_kafka import Kafka, Topics
 from riskstream.sections_sink import Sink
 from riskstream.sections_trouble import Watchdogs
 

@@ -21,11 +21,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     **dict.fromkeys(EDGES, frozenset({"core"})),
     "report": frozenset({"core"}),
     "trainer": frozenset({"core", "scoring", "registry"}),
-    "service": frozenset({"core", *EDGES, "report", "settings", "sections", "sections_trouble", "sections_sink"}),
+    "service": frozenset(
+        {"core", *EDGES, "report", "settings", "sections", "sections_kafka", "sections_sink", "sections_trouble"}
+    ),
     "sections": frozenset({"core"}),
-    "sections_trouble": frozenset({"sections"}),
+    "sections_kafka": frozenset({"sections"}),
     "sections_sink": frozenset({"sections"}),
-    "settings": frozenset({"core", "sections", "sections_sink", "sections_trouble"}),
+    "sections_trouble": frozenset({"sections"}),
+    "settings": frozenset({"core", "sections", "sections_kafka", "sections_sink", "sections_trouble"}),
     "cli": frozenset(
         {
             "cli_data",

@@ -22,7 +22,8 @@ from riskstream.core.rules import RuleSet
 from riskstream.core.watchlist import parse_watchlist, watchlist_hash
 from riskstream.kafka.config import KafkaConfig
 from riskstream.scoring.explain import ExplainLimits
-from riskstream.sections import Batching, Feed, Kafka, Models, Reviews, Scoring
+from riskstream.sections import Batching, Feed, Models, Reviews, Scoring
+from riskstream.sections_kafka import Kafka
 from riskstream.service.cores import usable_cores
 from riskstream.service.explaining import ExplainPolicy
 from riskstream.service.pipeline import Preparer

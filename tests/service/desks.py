@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from riskstream.registry.store import set_alias
-from riskstream.sections import Models, Topics, Trainer
+from riskstream.sections import Models, Trainer
+from riskstream.sections_kafka import Topics
 from riskstream.settings import Settings
 from tests.trainer.bases import ROOT, write_config, write_rows
 
