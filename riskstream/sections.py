@@ -32,6 +32,11 @@ class Feed(Section):
     a `weight_min` leave its texts out, and its denials settle less."""
     source_weights: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     """How far single sources of this feed are trusted, in place of the above: `{ "Northgate Wire" = 1.0 }`."""
+    mask: bool = False
+    """Mask personal data (e-mail, phones, cards, accounts, identities) before anything is made of a text. What cannot
+    be read is then a dead letter of its hash alone."""
+    mask_names: tuple[str, ...] = ()
+    """Paths to names of people in a document, such as `$.customer.name`: masked in its texts, where `mask` is set."""
     start: str = "latest"
     """Where a partition begins that never committed: latest, earliest, or an ISO 8601 time."""
     fields: dict[str, str] = {}
@@ -169,42 +174,6 @@ class DeadLetters(Section):
 
     bytes_max: Annotated[int, Field(ge=1_000, le=1_000_000)] = 900_000
     """A larger original is cut to this."""
-
-
-class Reviews(Section):
-    """Which scored texts are asked to be labelled. The choice depends on the signal's id and score alone."""
-
-    enabled: bool = True
-    """Write reviews, in the transaction of the signals. Off: the model is never told what it misses."""
-    random_share: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Share of all scored pairs, drawn by the hash of `signal_id`. Higher: better estimates, more to label."""
-    unsure_band: Annotated[float, Field(ge=0, le=0.5)] = 0.15
-    """A risk score this near to 0.5 is unsure. Wider: more of them, each less telling."""
-    unsure_share: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Share of the unsure pairs that is asked, so reviews are at most `random_share + unsure_share` of all pairs."""
-    text_bytes_max: Annotated[int, Field(ge=1_000)] = 16_000
-    """A longer text is cut to this, as JSON; below `kafka.message_bytes_max`."""
-
-
-class Trainer(Section):
-    """The companion, `riskstream trainer --once`: when a round is run, on what, and what its gate asks."""
-
-    config: Path = Path("config/train/refresh.toml")
-    """The training file: how it is fitted, and the old labelled files to replay and to guard."""
-    labels_min: Annotated[int, Field(ge=1)] = 100
-    """New labels that a round waits for. Fewer: sooner, and the gate can tell less."""
-    labels_max: Annotated[int, Field(ge=1)] = 20_000
-    """The newest labelled pairs that a round reads. More: longer rounds, and more memory (about 2 kB each)."""
-    labels_repeat: Annotated[float, Field(gt=0)] = 2.0
-    """How often a new row comes for each time an old one does. Higher: learnt faster, and more is forgotten."""
-    replay_rows_max: Annotated[int, Field(ge=0)] = 2_000
-    """Old training rows that are learnt again, drawn evenly, so that nothing is forgotten. 0: none."""
-    golden_rows_max: Annotated[int, Field(ge=50)] = 1_000
-    """Old `valid` rows that a candidate must not get worse on. More: smaller moves are seen, longer rounds."""
-    worse_max: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """How much a golden figure may fall before the gate refuses, if chance does not explain the fall."""
-    calibration_worse_max: Annotated[float, Field(ge=0, le=1)] = 0.02
-    """How much the calibration error of the risk score on golden rows may rise."""
 
 
 class Http(Section):

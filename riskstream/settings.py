@@ -25,14 +25,13 @@ from riskstream.sections import (
     Http,
     Log,
     Models,
-    Reviews,
     Scoring,
     Stages,
     State,
-    Trainer,
     Watch,
 )
 from riskstream.sections_kafka import Kafka, Topics
+from riskstream.sections_learning import Reviews, Trainer
 from riskstream.sections_sink import Sink
 from riskstream.sections_trouble import Watchdogs
 

@@ -30,6 +30,7 @@ import msgspec
 from riskstream.core import text as texts
 from riskstream.core.clock import EARLIEST_MS, LATEST_MS, parse_ms
 from riskstream.core.errors import OperatorError
+from riskstream.core.masking import mask
 from riskstream.core.paths import ABSENT, compile_path, follow
 from riskstream.core.records import Document, Message, Reason, Rejected
 from riskstream.core.text import Origin
@@ -57,6 +58,7 @@ class FeedSpec(msgspec.Struct, frozen=True):
     `fields` maps our field names to paths in the producer's JSON; a field that it does not name keeps its own name.
     `source` and `lang` stand in where a document has none. `market` asks for a signal about the market where a document
     names nobody. `weight` is the feed's reliability, `source_weights` that of single sources of it.
+    With `mask`, personal data goes before anything is made of the text; `mask_names` are paths to names of people.
     The limits are those of rules 2 and 4.
     """
 
@@ -69,6 +71,8 @@ class FeedSpec(msgspec.Struct, frozen=True):
     market: bool = False
     weight: float = 1.0
     source_weights: dict[str, float] = {}
+    mask: bool = False
+    mask_names: tuple[str, ...] = ()
     bytes_max: int = BYTES_MAX
     age_max_s: int = 86_400
     ahead_max_s: int = 300
@@ -106,17 +110,28 @@ class Decoder:
             field: compile_path(f"{where} fields.{field}", spec.fields[field]) if field in spec.fields else (field,)
             for field in FIELDS
         }
+        self._names = tuple(compile_path(f"{where} mask_names", path) for path in spec.mask_names)
 
     def decode(self, message: Message) -> Document | Rejected:
         """The document in this message, or why there is none."""
         try:
             return self._document(message, self._object(message.value))
         except _Refusal as refusal:
-            return Rejected(message.position, refusal.reason, refusal.detail[:DETAIL_CHARS_MAX])
+            detail = mask(refusal.detail) if self.spec.mask else refusal.detail
+            return Rejected(message.position, refusal.reason, detail[:DETAIL_CHARS_MAX])
 
     def origin(self, message: Message, text: str) -> Origin:
-        """The way back to the feed's own text from that of the document which this message was decoded to."""
-        return texts.origin(self._string(self._object(message.value), "text"), text)
+        """The way back to the feed's own text from that of the document which this message was decoded to; to the
+        masked text where the feed is masked."""
+        found = self._object(message.value)
+        return texts.origin(self._told(found, self._string(found, "text")), text)
+
+    def _told(self, found: dict[str, Any], text: str) -> str:
+        """The text as it may be told: as it is, or masked."""
+        if not self.spec.mask:
+            return text
+        names = (follow(found, path) for path in self._names)
+        return mask(texts.clean(text), [name for name in names if isinstance(name, str)])
 
     def _object(self, value: bytes | None) -> dict[str, Any]:
         if value is None:
@@ -131,12 +146,12 @@ class Decoder:
 
     def _document(self, message: Message, found: dict[str, Any]) -> Document:
         document_id = self._name(found, "id", "", ID_CHARS_MAX)
-        body = self._string(found, "text")
-        title = self._string(found, "title", "")
+        body = self._told(found, self._string(found, "text"))
+        title = self._told(found, self._string(found, "title", ""))
         times = self._times(self._value(found, "published_at"), message.timestamp_ms)
         source = self._name(found, "source", self.spec.source, SOURCE_CHARS_MAX)
         kind = self._string(found, "kind", "").strip().lower()
-        url = self._string(found, "url", "").strip()
+        url = self._told(found, self._string(found, "url", "").strip())
         lang = _LANG.fullmatch(self._string(found, "lang", "").strip().lower()) or _LANG.fullmatch(self.spec.lang)
         plain = texts.clean(body)
         if texts.is_blank(plain):
@@ -151,7 +166,7 @@ class Decoder:
             title=texts.snippet(texts.unescape(title), TITLE_CHARS_MAX),
             snippet=texts.snippet(plain),
             source=source,
-            author=self._string(found, "author", "").strip()[:SOURCE_CHARS_MAX],
+            author="" if self.spec.mask else self._string(found, "author", "").strip()[:SOURCE_CHARS_MAX],
             kind=kind if kind in KINDS else self.spec.kind,
             lang=lang[1] if lang else texts.language(whole),
             url=url if len(url) <= URL_CHARS_MAX else "",

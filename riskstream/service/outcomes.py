@@ -8,7 +8,7 @@ Each carries a fact, which is counted when the transaction is through (`facts.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -38,10 +38,13 @@ class ScoreTopics(msgspec.Struct, frozen=True):
 
 
 class Outcomes:
-    """Makes what a lane commits. Without `reviews` nobody is asked for labels."""
+    """Makes what a lane commits. Without `reviews` nobody is asked for labels. `masked` are feeds whose texts are
+    masked."""
 
-    def __init__(self, topics: ScoreTopics, reviews: ReviewPolicy | None) -> None:
-        self._topics, self._reviews = topics, reviews
+    def __init__(
+        self, topics: ScoreTopics, reviews: ReviewPolicy | None, masked: Collection[str] = frozenset()
+    ) -> None:
+        self._topics, self._reviews, self._masked = topics, reviews, masked
         self._heartbeats = Heartbeats(topics.heartbeat_ms)
 
     def scored(self, prepared: Prepared, signals: Sequence[Signal]) -> Done:
@@ -63,8 +66,12 @@ class Outcomes:
         return Done(outputs, prepared.message.timestamp_ms, (), (Fact(prepared.feed, prepared.outcome),))
 
     def dead(self, prepared: Prepared, rejected: Rejected) -> Done:
-        """The dead letter of a message."""
-        letter = dead_letter(prepared.message, rejected, self._topics.dead_letters, self._topics.dead_letter_bytes_max)
+        """The dead letter of a message; of a masked feed's message no more than its place and its hash."""
+        message, masked = prepared.message, prepared.feed in self._masked
+        if masked:
+            message = msgspec.structs.replace(message, key=None, headers=())
+        topics = self._topics
+        letter = dead_letter(message, rejected, topics.dead_letters, topics.dead_letter_bytes_max, body=not masked)
         fact = Fact(prepared.feed, "rejected", rejected.reason)
         return Done((letter,), prepared.message.timestamp_ms, (), (fact,))
 

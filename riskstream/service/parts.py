@@ -22,8 +22,9 @@ from riskstream.core.rules import RuleSet
 from riskstream.core.watchlist import parse_watchlist, watchlist_hash
 from riskstream.kafka.config import KafkaConfig
 from riskstream.scoring.explain import ExplainLimits
-from riskstream.sections import Batching, Feed, Models, Reviews, Scoring
+from riskstream.sections import Batching, Feed, Models, Scoring
 from riskstream.sections_kafka import Kafka
+from riskstream.sections_learning import Reviews
 from riskstream.service.cores import usable_cores
 from riskstream.service.explaining import ExplainPolicy
 from riskstream.service.pipeline import Preparer
@@ -96,6 +97,8 @@ def decoder_of(feed: Feed) -> Decoder:
             market=feed.market,
             weight=feed.weight,
             source_weights=feed.source_weights,
+            mask=feed.mask,
+            mask_names=feed.mask_names,
             bytes_max=feed.bytes_max,
             age_max_s=feed.age_max_s,
             ahead_max_s=feed.ahead_max_s,

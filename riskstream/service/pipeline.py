@@ -80,6 +80,11 @@ class Preparer:
         self._limits = limits or WindowLimits()
         self._recent = Recent(DUPLICATES_REMEMBERED)
 
+    @property
+    def masked(self) -> frozenset[str]:
+        """The names of the feeds whose texts are masked."""
+        return frozenset(decoder.spec.name for decoder in self._decoders.values() if decoder.spec.mask)
+
     def feed_of(self, message: Message) -> str:
         """The name of the feed that a message came by."""
         return self._decoders[message.position.topic].spec.name

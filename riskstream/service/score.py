@@ -68,7 +68,7 @@ class ScoreProcessor:
         now_ms: Callable[[], int],
         taster: Taster,
     ) -> None:
-        self._preparer, self._worker, self._outcomes = preparer, worker, Outcomes(topics, reviews)
+        self._preparer, self._worker, self._outcomes = preparer, worker, Outcomes(topics, reviews, preparer.masked)
         self._telemetry, self._now_ms = telemetry, now_ms
         self._batcher = Relay[Scorer](limits)
         self._waiting: deque[Work] = deque()

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from riskstream.registry.store import set_alias
-from riskstream.sections import Models, Trainer
+from riskstream.sections import Models
 from riskstream.sections_kafka import Topics
+from riskstream.sections_learning import Trainer
 from riskstream.settings import Settings
 from tests.trainer.bases import ROOT, write_config, write_rows
 

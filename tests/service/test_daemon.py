@@ -16,7 +16,8 @@ from riskstream.core.errors import OperatorError
 from riskstream.core.ports import TopicInfo
 from riskstream.core.records import Encoded, Message, Prediction
 from riskstream.scoring.plain import ConstantScorer
-from riskstream.sections import Feed, Http, Reviews
+from riskstream.sections import Feed, Http
+from riskstream.sections_learning import Reviews
 from riskstream.service import parts
 from riskstream.telemetry.events import OUTCOMES
 from tests.service.daemons import NOW, Rig
