@@ -184,9 +184,11 @@ class Http(Section):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8321
     """0: any free one, named in the log."""
     token_file: Path | None = None
-    """A file with the token that `/v1/…` asks for."""
+    """A file with the tokens that `/v1/…` asks for, one a line: `name:token`, or the token alone."""
     open: bool = False
     """Answer `/v1/…` to everybody who reaches the port."""
+    requests_per_s_max: Annotated[float, Field(gt=0, le=10_000)] = 50.0
+    """What one token may ask of `/v1/…` a second, and as many at once; the next is told to come again (429)."""
 
 
 class Log(Section):

@@ -26,7 +26,7 @@ from riskstream.service import parts
 from riskstream.service.ask import Desk, score_pairs
 from riskstream.service.board import Board
 from riskstream.service.health import Health
-from riskstream.service.http import HttpServer
+from riskstream.service.http.server import HttpServer
 from riskstream.service.lanes import Processor
 from riskstream.service.memory import Memory
 from riskstream.service.outcomes import ScoreTopics
@@ -205,7 +205,8 @@ class Daemon:
         assert self.http is not None
         scoring = self.settings.scoring
         desk = Desk(parts.window_limits(scoring), parts.explain_policy(scoring).limits)
-        self.http.score = partial(score_pairs, self._worker, desk)
+        self.http.scoring.score = partial(score_pairs, self._worker, desk)
+        self.http.scoring.show(scorer, self._now_ms())
         return scorer
 
     async def _watch_model(self) -> None:
@@ -222,8 +223,10 @@ class Daemon:
     def _follower(self, inputs: parts.Inputs, loaded: Loaded, processor: ScoreProcessor) -> Follower:
         def take(scorer: Scorer) -> None:
             assert self._worker is not None
+            assert self.http is not None
             processor.use(scorer)
             self._worker.use(scorer)
+            self.http.scoring.show(scorer, self._now_ms())
 
         return Follower(self.settings.models, loaded, inputs.rules, take, telemetry=self.telemetry)
 
@@ -289,8 +292,8 @@ class Daemon:
             health=self.health,
             metrics=self.telemetry.metrics,
             board=self._board,
-            score=None,
-            token=read_secret("http.token_file", http.token_file),
+            tokens=read_secret("http.token_file", http.token_file),
             open_api=http.open,
+            requests_per_s_max=http.requests_per_s_max,
             risk_score_min=self.settings.scoring.explain_risk_score_min,
         )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
+from riskstream.core.pages import entities_of, place
 from riskstream.core.records import Alert
 
 ALERTS_MAX = 50_000
@@ -41,13 +42,17 @@ class Board:
         """The topic has a tombstone for this alert."""
         self._alerts.pop(alert_id, None)
 
+    def all(self) -> list[Alert]:
+        """All that is kept, in no order."""
+        return list(self._alerts.values())
+
     def open(self) -> list[Alert]:
         """What has not been resolved, the newest change first."""
         return _newest_first(alert for alert in self._alerts.values() if alert.state != "resolved")
 
     def for_entity(self, entity_id: str) -> list[Alert]:
         """All that is kept about one entity, open or resolved, the newest change first."""
-        return _newest_first(alert for alert in self._alerts.values() if entity_id in _entities_of(alert))
+        return _newest_first(alert for alert in self._alerts.values() if entity_id in entities_of(alert))
 
     def _make_room(self) -> None:
         """Drop a twentieth at once, so that the search is paid once in many puts."""
@@ -60,10 +65,5 @@ class Board:
             del self._alerts[alert.alert_id]
 
 
-def _entities_of(alert: Alert) -> set[str]:
-    named = {alert.entity.id} if alert.entity is not None else set()
-    return named | {alert.subject.id} if alert.subject.by == "entity" else named
-
-
 def _newest_first(alerts: Iterable[Alert]) -> list[Alert]:
-    return sorted(alerts, key=lambda alert: (alert.updated_at, alert.alert_id), reverse=True)
+    return sorted(alerts, key=place, reverse=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from riskstream.core.callers import parse_callers
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import TopicInfo
 from riskstream.kafka.client import KafkaBroker
@@ -70,8 +71,9 @@ def _checks(settings: Settings) -> dict[str, Check]:
         return f"{found.scorer.name} on {found.scorer.backend}, hashes as in its manifest, {golden}"
 
     async def http() -> str:
-        token = read_secret("http.token_file", settings.http.token_file)
-        who = "who has the token" if token else "everybody" if settings.http.open else "nobody"
+        tokens = read_secret("http.token_file", settings.http.token_file)
+        callers = parse_callers(tokens).names if tokens else ()
+        who = f"{len(callers)} tokens" if callers else "everybody" if settings.http.open else "nobody"
         return f"{settings.http.host}:{settings.http.port}, /v1 answers {who}"
 
     async def sinks() -> str:

@@ -12,14 +12,19 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 
 from riskstream.core.clock import format_ms
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Alert, AlertState, Mention, Severity, SubjectRef
-from riskstream.service import http as http_module
+from riskstream.scoring.plain import ConstantScorer
+from riskstream.service.ask import score_chunk
 from riskstream.service.board import Board
 from riskstream.service.health import Health
-from riskstream.service.http import BODY_BYTES_MAX, HttpServer
+from riskstream.service.http import scoring
+from riskstream.service.http.answers import BODY_BYTES_MAX
+from riskstream.service.http.openapi import OPERATIONS, document
+from riskstream.service.http.server import HttpServer
 from riskstream.service.question import Wishes
 from riskstream.telemetry import Metrics, Telemetry
 from riskstream.telemetry.events import CacheHits
@@ -55,6 +60,13 @@ async def score(pairs: Sequence[tuple[str, str]], wishes: Sequence[Wishes]) -> l
     ]
 
 
+async def scored(pairs: Sequence[tuple[str, str]], _wishes: Sequence[Wishes]) -> list[dict[str, object]]:
+    """What the daemon answers, by a model that says the same of all texts."""
+    lines = [msgspec.json.encode({"entity": entity, "text": text}) for entity, text in pairs]
+    told = [msgspec.to_builtins(one) for one in score_chunk(lines, ConstantScorer(), wishes=Wishes(True, True, 0.0))]
+    return [{name: value for name, value in one.items() if name not in ("id", "entity")} for one in told]
+
+
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Awaitable[Ask]]]:
     """Starts servers and gives a way to ask each; everything is stopped afterwards."""
@@ -62,8 +74,11 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Ask]]]:
     async with aiohttp.ClientSession() as session:
 
         async def start(**options: Any) -> Ask:
+            model = options.pop("model", None)
             parts: dict[str, Any] = {"health": Health(), "metrics": Metrics()} | options
             server = HttpServer("127.0.0.1", 0, **parts)
+            if model is not None:
+                server.scoring.show(model, 0)
             await server.start()
             servers.append(server)
 
@@ -121,13 +136,15 @@ TOKEN = {"Authorization": "Bearer s3cret"}
         ({}, {}, 403),
         ({}, TOKEN, 403),
         ({"open_api": True}, {}, 200),
-        ({"token": "s3cret\n"}, TOKEN, 200),
-        ({"token": "s3cret"}, {}, 401),
-        ({"token": "s3cret"}, {"Authorization": "Bearer wrong"}, 401),
-        ({"token": "s3cret"}, {"Authorization": "Basic s3cret"}, 401),
-        ({"token": "s3cret"}, {"Authorization": "Bearer ünï"}, 401),
-        ({"token": "s3cret", "open_api": True}, {}, 401),
-        ({"token": "s3cret"}, {"X-Forwarded-For": "127.0.0.1", "Forwarded": "for=127.0.0.1"}, 401),
+        ({"tokens": "s3cret\n"}, TOKEN, 200),
+        ({"tokens": "s3cret"}, {}, 401),
+        ({"tokens": "s3cret"}, {"Authorization": "Bearer wrong"}, 401),
+        ({"tokens": "s3cret"}, {"Authorization": "Basic s3cret"}, 401),
+        ({"tokens": "s3cret"}, {"Authorization": "Bearer ünï"}, 401),
+        ({"tokens": "s3cret", "open_api": True}, {}, 401),
+        ({"tokens": "desk: other\nrobot:s3cret\n"}, TOKEN, 200),
+        ({"tokens": "robot:s3cret"}, {"Authorization": "Bearer robot:s3cret"}, 401),
+        ({"tokens": "s3cret"}, {"X-Forwarded-For": "127.0.0.1", "Forwarded": "for=127.0.0.1"}, 401),
     ],
 )
 async def test_who_may_ask(serve: Serve, options: dict[str, Any], headers: dict[str, str], status: int) -> None:
@@ -143,7 +160,7 @@ async def test_a_closed_api_says_how_to_open_it(serve: Serve) -> None:
     status, body, _ = await ask("GET", "/v1/nothing")
     assert (status, body["error"]) == (403, "closed")
     assert "http.token_file" in body["detail"]
-    ask = await serve(token="s3cret")
+    ask = await serve(tokens="s3cret")
     assert (await ask("GET", "/v1/alerts"))[2]["WWW-Authenticate"].startswith("Bearer")
 
 
@@ -187,6 +204,7 @@ async def test_a_process_without_the_part_says_which_one_has_it(serve: Serve) ->
     ask = await serve(health=health, open_api=True)
     for method, path, word in [
         ("POST", "/v1/score", "score stage"),
+        ("GET", "/v1/model", "score stage"),
         ("GET", "/v1/alerts", "serve stage"),
         ("GET", "/v1/entities/ACME", "serve stage"),
     ]:
@@ -227,7 +245,7 @@ async def test_a_fault_of_ours_is_500_without_a_traceback_and_one_line(
 async def test_more_requests_than_the_model_can_take_are_told_to_come_again(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_module, "SCORING_MAX", 1)
+    monkeypatch.setattr(scoring, "SCORING_MAX", 1)
     entered, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(pairs: Sequence[tuple[str, str]], wishes: Sequence[Wishes]) -> list[dict[str, object]]:
@@ -259,8 +277,106 @@ async def test_alerts_are_the_open_ones_newest_first(serve: Serve) -> None:
     assert [found["alert_id"] for found in body["resolved"]] == ["c"]
     _, body, _ = await ask("GET", "/v1/entities/ZEN/1")
     assert body["open"][0]["subject"]["id"] == "ZEN/1"
-    for limit in ("0", "many", "1001"):
-        assert (await ask("GET", f"/v1/alerts?limit={limit}"))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "part"),
+    [
+        ("limit=0", "from 1 to 1000"),
+        ("limit=1001", "from 1 to 1000"),
+        ("limit=many", "$.limit"),
+        ("state=closed", "$.state"),
+        ("severity=bad", "$.severity"),
+        ("entitiy=ACME", "entitiy"),
+        ("rule=a&rule=b", "rule is given twice"),
+        ("cursor=nonsense", "cursor = 'nonsense'"),
+    ],
+)
+async def test_a_query_that_does_not_fit_is_refused_by_its_name(serve: Serve, query: str, part: str) -> None:
+    ask = await serve(board=Board(), open_api=True)
+    status, body, _ = await ask("GET", f"/v1/alerts?{query}")
+    assert (status, body["error"]) == (400, "bad_request")
+    assert part in body["detail"]
+
+
+async def test_pages_follow_each_other_while_alerts_come(serve: Serve) -> None:
+    board = Board()
+    for number in range(5):
+        board.put(alert(f"a{number}", at_ms=number))
+    ask = await serve(board=board, open_api=True)
+    seen, cursor = [], ""
+    while True:
+        _, body, _ = await ask("GET", f"/v1/alerts?limit=2&cursor={cursor}")
+        seen += [found["alert_id"] for found in body["alerts"]]
+        board.put(alert(f"later{len(seen)}", at_ms=100 + len(seen)))
+        if (cursor := body["next"]) is None:
+            break
+    assert seen == ["a4", "a3", "a2", "a1", "a0"]
+
+
+async def test_each_token_has_its_own_allowance(serve: Serve) -> None:
+    ask = await serve(board=Board(), tokens="a:one\nb:two", requests_per_s_max=0.001)
+    one, two = {"Authorization": "Bearer one"}, {"Authorization": "Bearer two"}
+    assert (await ask("GET", "/v1/alerts", headers=one))[0] == 200
+    status, body, headers = await ask("GET", "/v1/alerts", headers=one)
+    assert (status, body["error"]) == (429, "too_many_requests")
+    assert 900 < int(headers["Retry-After"]) <= 1000
+    assert (await ask("GET", "/v1/alerts", headers=two))[0] == 200
+    assert (await ask("GET", "/livez", headers=one))[0] == 200
+
+
+async def test_the_model_says_what_it_is_and_since_when(serve: Serve) -> None:
+    status, facts, _ = await (await serve(open_api=True, model=ConstantScorer()))("GET", "/v1/model")
+    assert (status, facts["name"], facts["version"], facts["since_at"]) == (200, "constant", "1", format_ms(0))
+    assert facts["labels"]["severity"] == list(ConstantScorer().labels.severity)
+    assert facts["thresholds"] is None  # a model without a manifest
+
+
+def described(path: str, method: str, status: int) -> Draft202012Validator:
+    """The schema of the document for one answer."""
+    told = document("1")
+    content = told["paths"][path][method]["responses"][str(status)]["content"]
+    return Draft202012Validator(content["application/json"]["schema"] | {"components": told["components"]})
+
+
+def test_the_document_has_every_route_and_no_other() -> None:
+    server = HttpServer("127.0.0.1", 0, health=Health(), metrics=Metrics())
+    routes = {(route.method, route.path.replace(":.+", "")) for route in server.routes()}
+    assert routes == {(one.method.upper(), one.path) for one in OPERATIONS}
+    for schema in document("1")["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("has", ["everything", "nothing", "no token"])
+async def test_every_answer_is_as_the_document_says(serve: Serve, has: str) -> None:
+    board, health = Board(), Health()
+    board.put(alert("a"))
+    full: dict[str, Any] = {"board": board, "score": scored, "model": ConstantScorer()}
+    options = {"everything": full | {"open_api": True}, "nothing": {"open_api": True}, "no token": full}[has]
+    ask = await serve(health=health, **options)
+    seen = set()
+    for method, path, more in [
+        ("get", "/livez", {}),
+        ("get", "/readyz", {}),
+        ("get", "/v1/alerts?state=any&limit=1", {}),
+        ("get", "/v1/alerts?limit=0", {}),
+        ("get", "/v1/entities/ACME", {}),
+        ("get", "/v1/model", {}),
+        ("get", "/v1/openapi.json", {}),
+        ("post", "/v1/score", {"json": [{"text": "Acme falls"}]}),
+        ("post", "/v1/score", {"json": {"text": "Acme falls"}}),
+        ("post", "/v1/score", {"json": {}}),
+    ]:
+        status, body, _ = await ask(method.upper(), path, **more)
+        named = path.partition("?")[0].replace("ACME", "{id}")
+        seen.add(status)
+        described(named, method, status).validate(body)
+    assert seen == {"everything": {200, 400, 503}, "nothing": {200, 404, 503}, "no token": {200, 403, 503}}[has]
+
+
+def test_a_schema_of_the_document_can_refuse() -> None:
+    assert not described("/v1/alerts", "get", 200).is_valid({"alerts": [{"alert_id": "a"}], "total": 1})
+    assert not described("/v1/alerts", "get", 400).is_valid({"error": "x"})
 
 
 async def test_a_port_in_use_is_the_operators_to_mend() -> None:
@@ -278,7 +394,7 @@ async def test_a_host_that_is_not_ours_and_an_empty_token_are_the_operators_to_m
     with pytest.raises(OperatorError, match=r"http\.host"):
         await HttpServer("192.0.2.1", 0, health=Health(), metrics=Metrics()).start()
     with pytest.raises(OperatorError, match=r"http\.token_file"):
-        HttpServer("127.0.0.1", 0, health=Health(), metrics=Metrics(), token=" \n")
+        HttpServer("127.0.0.1", 0, health=Health(), metrics=Metrics(), tokens=" \n")
 
 
 async def test_the_loop_is_watched_and_a_silent_one_is_not_live() -> None:
