@@ -84,12 +84,16 @@ class Batching(Section):
 
     tokens_max: Annotated[int, Field(ge=64)] = 4_096
     """Padded tokens of one batch."""
-    items_max: Annotated[int, Field(ge=1)] = 64
+    items_max: Annotated[int, Field(ge=1)] = 256
     """Pairs of one batch."""
+    latency_ms: Annotated[int, Field(ge=1)] = 200
+    """What a batch running and one ready may take; batches follow the pace. Lower: earlier, fewer texts a second."""
     wait_ms_max: Annotated[int, Field(ge=0)] = 20
-    """How long the first pair of a batch waits for company."""
+    """How long the first pair of a batch waits for company while the model is busy; an idle model takes it at once."""
     queue_max: Annotated[int, Field(ge=1)] = 2_048
     """Pairs that wait for the model; at this number, reading pauses."""
+    cache_max: Annotated[int, Field(ge=0)] = 20_000
+    """Answers kept, 2 kB each: a pair with the tokens of an earlier one is answered without the model. 0: none."""
 
 
 class Scoring(Section):

@@ -3,11 +3,13 @@
     add(item) ─► one queue per lane ─► take(): round-robin over the lanes into a look-ahead, sorted by length,
                                        cut at the token budget ─► Batch
 
-Rule 1. A batch is due when the budget is full or its oldest pair has waited `wait_ms_max`, never before.
+Rule 1. A batch is due when the budget is full or its oldest pair has waited `wait_ms_max`; at once while the model is
+        idle. So a thin stream goes one by one, and batches grow by themselves while the model is busy.
 Rule 2. Lanes take turns, so that a lane with a backlog does not starve the others.
 Rule 3. The budget counts padding: pairs of like length go together. The oldest pair always goes with the next batch,
         so that sorting cannot starve a long text.
-Rule 4. `full` says that the queue has reached its limit: whoever adds stops reading until a batch is taken.
+Rule 4. The budget follows the model's pace (`pace.py`), so that a full batch is answered within `latency_ms`.
+Rule 5. `full` says that the queue has reached its limit: whoever adds stops reading until a batch is taken.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections import deque
 
 import msgspec
 
+from riskstream.core.pace import Pace
 from riskstream.core.records import Batch, Encoded, Partition
 
 
@@ -27,6 +30,7 @@ class BatchLimits(msgspec.Struct, frozen=True):
     wait_ms_max: int = 20
     queue_max: int = 2048
     look_ahead: int = 256
+    latency_ms: int = 200
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -37,8 +41,9 @@ class _Waiting(msgspec.Struct, frozen=True):
 class Batcher:
     """Collects encoded pairs and gives them back in batches."""
 
-    def __init__(self, limits: BatchLimits) -> None:
+    def __init__(self, limits: BatchLimits, pace: Pace | None = None) -> None:
         self.limits = limits
+        self._pace = pace or Pace(limits.latency_ms)
         self._lanes: dict[Partition, deque[_Waiting]] = {}
         self._turn: deque[Partition] = deque()
         self._count = 0
@@ -62,11 +67,11 @@ class Batcher:
         self._count += 1
         self._tokens += len(item.tokens)
 
-    def due_ms(self) -> int | None:
-        """When a batch should be taken: 0 for at once, None while nothing waits."""
+    def due_ms(self, *, idle: bool = False) -> int | None:
+        """When a batch should be taken: 0 for at once, None while nothing waits. `idle`: the model does nothing."""
         if not self._count:
             return None
-        if self._tokens >= self.limits.tokens_max or self._count >= self.limits.items_max:
+        if idle or self._tokens >= self._pace.budget(self.limits.tokens_max) or self._count >= self.limits.items_max:
             return 0
         return min(queue[0].since_ms for queue in self._lanes.values()) + self.limits.wait_ms_max
 
@@ -110,15 +115,15 @@ class Batcher:
         """The oldest pair and its neighbours in length, within the budget."""
         by_length = sorted(ahead, key=lambda w: len(w.item.tokens))
         low = high = next(i for i, w in enumerate(by_length) if w is oldest)
-        longest = len(oldest.item.tokens)
+        longest, tokens_max = len(oldest.item.tokens), self._pace.budget(self.limits.tokens_max)
         while high - low + 1 < self.limits.items_max:
             size = high - low + 2
             down = longest - len(by_length[low - 1].item.tokens) if low > 0 else None
             up = len(by_length[high + 1].item.tokens) - longest if high + 1 < len(by_length) else None
-            if up is not None and (down is None or up <= down) and (longest + up) * size <= self.limits.tokens_max:
+            if up is not None and (down is None or up <= down) and (longest + up) * size <= tokens_max:
                 high += 1
                 longest += up
-            elif down is not None and longest * size <= self.limits.tokens_max:
+            elif down is not None and longest * size <= tokens_max:
                 low -= 1
             else:
                 break

@@ -204,6 +204,8 @@ class Scorer(Protocol):
     """Names the calibration: the same weights with other temperatures are another one."""
     backend: str
     """What it runs on, for a person: `torch cpu float32`."""
+    pads: bool
+    """Whether the rows of a batch are padded to its longest."""
     tokens_max: int
     """The longest row that it reads, its frame and the entity included."""
     per_log: float

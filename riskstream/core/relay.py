@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from riskstream.core.batching import Batcher, BatchLimits
+from riskstream.core.pace import Pace
 from riskstream.core.records import Batch, Encoded, Partition
 
 M = TypeVar("M")
@@ -28,6 +29,7 @@ class Relay(Generic[M]):
 
     def __init__(self, limits: BatchLimits) -> None:
         self.limits = limits
+        self.pace = Pace(limits.latency_ms)
         self._legs: deque[tuple[M, Batcher]] = deque()
 
     def __len__(self) -> int:
@@ -41,15 +43,15 @@ class Relay(Generic[M]):
     def add(self, item: Encoded, model: M, *, now_ms: int) -> None:
         """Queue a pair for the model that tokenised it."""
         if not self._legs or self._legs[-1][0] is not model:
-            self._legs.append((model, Batcher(self.limits)))
+            self._legs.append((model, Batcher(self.limits, self.pace)))
             self._forget_empty()
         self._legs[-1][1].add(item, now_ms=now_ms)
 
-    def due_ms(self) -> int | None:
-        """When a batch should be taken: 0 for at once, None while nothing waits."""
+    def due_ms(self, *, idle: bool = False) -> int | None:
+        """When a batch should be taken: 0 for at once, None while nothing waits. `idle`: the model does nothing."""
         if not self._legs:
             return None
-        due_ms = self._legs[0][1].due_ms()
+        due_ms = self._legs[0][1].due_ms(idle=idle)
         return 0 if due_ms is not None and len(self._legs) > 1 else due_ms
 
     def take(self, *, now_ms: int) -> tuple[M, Batch] | None:

@@ -54,6 +54,7 @@ class OpenVinoScorer:
         self.calibration = manifest.calibration
         self.tokens_max, self.per_log = manifest.tokens_max, manifest.per_log
         self.manifest = manifest
+        self.pads = False
         self.backend = f"openvino cpu {precision}"
         self._tokenizer = tokenizer
         self._queue = ov.AsyncInferQueue(compiled, threads)

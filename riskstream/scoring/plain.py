@@ -29,6 +29,7 @@ class ConstantScorer:
         self.name = name
         self.labels = labels
         self.calibration = "none"
+        self.pads = False
         self.backend = "none"
         self.tokens_max = tokens_max
         self.per_log = 0.0

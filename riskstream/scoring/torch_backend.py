@@ -46,6 +46,7 @@ class TorchScorer:
         self.name = f"{manifest.name}@{manifest.version}"
         self.labels: Labels = manifest.labels
         self.calibration = manifest.calibration
+        self.pads = True
         self.backend = f"torch {device.type} {dtype}"
         self.tokens_max, self.per_log = manifest.tokens_max, manifest.per_log
         self.manifest = manifest

@@ -266,6 +266,7 @@ class Daemon:
             telemetry=self.telemetry,
             now_ms=self._now_ms,
             taster=self._taster,
+            cache_max=s.batching.cache_max,
         )
 
     def _watch_processor(self, broker: Broker, inputs: parts.Inputs, *, reads_rollups: bool = False) -> WatchProcessor:

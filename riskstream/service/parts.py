@@ -155,6 +155,7 @@ def batch_limits(section: Batching) -> BatchLimits:
         wait_ms_max=section.wait_ms_max,
         queue_max=section.queue_max,
         look_ahead=section.items_max * 4,
+        latency_ms=section.latency_ms,
     )
 
 

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from riskstream.core.answers import Answers
 from riskstream.core.attribution import Spans
 from riskstream.core.batching import BatchLimits
 from riskstream.core.errors import DeviceLost, InternalError, MemoryShort
@@ -32,7 +33,7 @@ from riskstream.service.pipeline import Prepared, Preparer
 from riskstream.service.speaking import assemble, explained, reading_of, speak
 from riskstream.service.tasting import Taster, Tasting, Work
 from riskstream.telemetry.emit import Telemetry
-from riskstream.telemetry.events import BatchBisected, BatchScored, Tokenised
+from riskstream.telemetry.events import BatchBisected, BatchScored, CacheHits, Tokenised
 from riskstream.telemetry.watchdogs import WatchdogBarked
 
 BATCHES_AHEAD = 2
@@ -67,10 +68,13 @@ class ScoreProcessor:
         telemetry: Telemetry,
         now_ms: Callable[[], int],
         taster: Taster,
+        cache_max: int = 0,
     ) -> None:
         self._preparer, self._worker, self._outcomes = preparer, worker, Outcomes(topics, reviews, preparer.masked)
         self._telemetry, self._now_ms = telemetry, now_ms
         self._batcher = Relay[Scorer](limits)
+        self._answers = Answers(cache_max)
+        self._in_hand = 0
         self._waiting: deque[Work] = deque()
         self._pending: dict[Ticket, _Pending] = {}
         self._arrived, self._queued, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -161,9 +165,18 @@ class ScoreProcessor:
             self._room.clear()
             await self._room.wait()
         self._pending[ticket] = _Pending(prepared, finish)
-        now_ms = _monotonic_ms()
+        now_ms, scorer = _monotonic_ms(), _model_of(prepared)
+        answered = []
         for index, tokens in enumerate(prepared.tokens):
-            self._batcher.add(Encoded(ticket, index, tokens), _model_of(prepared), now_ms=now_ms)
+            item = Encoded(ticket, index, tokens)
+            if (known := self._answers.get(scorer, tokens)) is None:
+                self._batcher.add(item, scorer, now_ms=now_ms)
+            else:
+                answered.append((item, known))
+        if answered:
+            self._telemetry.emit(CacheHits(len(answered)))
+        for item, known in answered:
+            self._answer(item, known)
         self._queued.set()
 
     async def _batch(self, tasks: asyncio.TaskGroup) -> None:
@@ -175,10 +188,11 @@ class ScoreProcessor:
             if taken is None:
                 self._ahead.release()
             else:
+                self._in_hand += 1
                 tasks.create_task(self._score(*taken))
 
     async def _until_due(self) -> None:
-        while (due_ms := self._batcher.due_ms()) is None or due_ms > _monotonic_ms():
+        while (due_ms := self._batcher.due_ms(idle=not self._in_hand)) is None or due_ms > _monotonic_ms():
             self._queued.clear()
             wait_s = None if due_ms is None else (due_ms - _monotonic_ms()) / 1000
             try:
@@ -190,7 +204,9 @@ class ScoreProcessor:
         try:
             predictions = await self._predict(scorer, batch.items, batch.waited_ms)
         finally:
+            self._in_hand -= 1
             self._ahead.release()
+            self._queued.set()
         for item, prediction in zip(batch.items, predictions, strict=True):
             self._answer(item, prediction)
 
@@ -210,9 +226,12 @@ class ScoreProcessor:
                 return [error]
         else:
             batch = Batch(tuple(items), waited_ms)
-            self._telemetry.emit(BatchScored(len(items), batch.tokens, batch.padded, float(waited_ms), scored.seconds))
+            padded = batch.padded if scorer.pads else batch.tokens
+            self._telemetry.emit(BatchScored(len(items), batch.tokens, padded, float(waited_ms), scored.seconds))
+            self._batcher.pace.taken(batch.tokens, 1000 * scored.seconds)
             if self._explaining is not None:
                 self._explaining.scored(scored.seconds)
+            self._answers.keep(scorer, items, scored.predictions)
             return list(scored.predictions)
         middle = len(items) // 2
         halves = [await self._predict(scorer, half, waited_ms) for half in (items[:middle], items[middle:])]

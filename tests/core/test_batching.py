@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riskstream.core.batching import Batcher, BatchLimits
+from riskstream.core.pace import Pace
 from riskstream.core.records import Encoded, Partition, Ticket
 
 LIMITS = BatchLimits(tokens_max=100, items_max=4, wait_ms_max=20, queue_max=10, look_ahead=8)
@@ -35,6 +36,24 @@ def test_a_batch_is_due(waiting: list[int], due_ms: int | None) -> None:
     for tokens in waiting:
         batcher.add(pair(tokens), now_ms=1000)
     assert batcher.due_ms() == due_ms
+
+
+def test_an_idle_model_takes_what_there_is_at_once() -> None:
+    batcher = Batcher(LIMITS)
+    assert batcher.due_ms(idle=True) is None
+    batcher.add(pair(10), now_ms=1000)
+    assert (batcher.due_ms(idle=True), batcher.due_ms()) == (0, 1020)
+
+
+def test_the_budget_is_that_of_the_models_pace() -> None:
+    pace = Pace(latency_ms=100)
+    batcher = Batcher(BatchLimits(tokens_max=2000, items_max=99), pace)
+    for sequence in range(10):
+        batcher.add(pair(100, sequence=sequence), now_ms=0)
+    assert batcher.due_ms() == 20
+    pace.taken(1200, 100)
+    assert batcher.due_ms() == 0
+    assert lengths(batcher) == [100] * 6
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,17 @@ async def test_a_text_that_the_model_fails_on_is_a_dead_letter_and_its_batch_mat
     assert [signal.document_id for signal in signals] == ["d0", "d2", "d4"]
 
 
+async def test_a_text_that_was_scored_before_is_answered_without_the_model(tmp_path: Path) -> None:
+    async with Rig(tmp_path, feed=FEED).running() as rig:
+        await rig.send(document(1, "Acme pays"), document(2, "Acme sued"))
+        await rig.send(document(3, "Acme pays"), document(4, "Acme wins"))
+        signals = [codec.decode_signal(message.value or b"") for message in await rig.read("riskstream.signals")]
+        assert rig.metric("riskstream_cache_hits_total") == 1
+        assert rig.metric("riskstream_batch_texts_sum") == 3
+    scores = {signal.document_id: signal.risk_score for signal in signals}
+    assert len(scores) == 4 and scores["d1"] == scores["d3"]
+
+
 async def test_a_backlog_is_told_from_today_and_an_archive_makes_no_alert(tmp_path: Path) -> None:
     async with Rig(tmp_path, feed=FEED).running() as rig:
         await rig.send(document(1, published_at="2015-01-01T00:00:00Z"))
