@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.resources
-import json
 import sys
 from collections.abc import Sequence
 
@@ -140,9 +139,8 @@ def _many(count: int, one: str, more: str) -> str:
 def told(alert: Alert) -> str:
     """An alert record as a line for a person."""
     when = alert.updated_at[:16].replace("T", " ")
-    word = {"fired": "FIRING", "cleared": "RESOLVED", "expired": "RESOLVED"}.get(alert.reason, alert.reason)
+    word = "FIRING" if alert.reason == "fired" else "RESOLVED" if alert.state == "resolved" else alert.reason
     head = click.style(f"{word:9} {alert.severity:9}", fg=COLOURS[alert.severity], bold=alert.sequence == 1)
     told_by = _many(alert.sources, "source", "sources")
-    counts = f"{alert.value:.2f} (limit {alert.limit:.2f}), {told_by}, {_many(alert.stories, 'story', 'stories')}"
-    title = next((evidence.title or evidence.text[:60] for evidence in alert.evidence), "")
-    return f"{when}  {head} {alert.subject.name:26} {alert.rule}: {counts}  {json.dumps(title, ensure_ascii=False)}"
+    counts = f"{alert.value:.2f} (limit {alert.limit:.2f}), {told_by}, {alert.confirmation}"
+    return f"{when}  {head} {alert.subject.name:23} {alert.rule}: {counts}; {alert.why}"
