@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from riskstream.core import codec
+from riskstream.core.clock import format_ms
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import TopicInfo
 from riskstream.core.records import Encoded, Message, Prediction
@@ -190,6 +191,9 @@ async def test_the_http_port_tells_how_it_is_and_scores(tmp_path: Path) -> None:
             scored = await answer.json()
         assert (scored["id"], scored["entity"], scored["model"]) == (7, "Acme", "constant@1")
         assert set(scored["severity"]) == {"none", "watch", "material", "severe"}
+        async with client.get(f"{url}/v1/model") as answer:
+            facts = await answer.json()
+        assert (facts["name"], facts["version"], facts["since_at"]) == ("constant", "1", format_ms(NOW))
 
 
 async def test_a_port_in_use_stops_the_start(tmp_path: Path) -> None:

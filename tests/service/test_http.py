@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,6 +20,7 @@ from jsonschema import Draft202012Validator
 from riskstream.core.clock import format_ms
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Alert, AlertState, Mention, Severity, SubjectRef
+from riskstream.scoring.manifest import read_manifest
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.service.ask import score_chunk
 from riskstream.service.board import Board
@@ -29,6 +33,7 @@ from riskstream.service.question import Wishes
 from riskstream.telemetry import Metrics, Telemetry
 from riskstream.telemetry.events import CacheHits
 
+ROOT = Path(__file__).parents[2]
 Ask = Callable[..., Awaitable[tuple[int, Any, Any]]]
 
 
@@ -377,6 +382,51 @@ async def test_every_answer_is_as_the_document_says(serve: Serve, has: str) -> N
 def test_a_schema_of_the_document_can_refuse() -> None:
     assert not described("/v1/alerts", "get", 200).is_valid({"alerts": [{"alert_id": "a"}], "total": 1})
     assert not described("/v1/alerts", "get", 400).is_valid({"error": "x"})
+
+
+def test_thresholds_are_those_of_the_manifest() -> None:
+    manifest = read_manifest(next((ROOT / "models" / "finrisk").glob("[0-9]*")))
+    scorer = ConstantScorer()
+    scorer.manifest = manifest  # type: ignore[attr-defined]
+    assert scoring.facts_of(scorer, 0).thresholds == manifest.thresholds
+
+
+async def test_bytes_that_are_no_http_are_refused_and_stay_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    server = HttpServer("127.0.0.1", 0, health=Health(), metrics=Metrics(), tokens="s3cret")
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET /v1/alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer s3cret\x00\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.0 400")
+    writer.close()
+    await server.stop()
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(("model", "code"), [("whole", 0), ("broken", 1)])
+async def test_no_request_makes_the_port_fail(tmp_path: Path, model: str, code: int) -> None:
+    """Schemathesis makes requests from the document, good and bad; the second case shows that it finds faults."""
+
+    async def broken(_pairs: Sequence[tuple[str, str]], _wishes: Sequence[Wishes]) -> list[dict[str, object]]:
+        raise KeyError("planted")
+
+    board, health = Board(), Health()
+    board.put(alert("a"))
+    health.set("model", True)
+    how: dict[str, Any] = {"tokens": "s3cret", "requests_per_s_max": 10_000, "board": board, "health": health}
+    server = HttpServer("127.0.0.1", 0, metrics=Metrics(), score=scored if model == "whole" else broken, **how)
+    server.scoring.show(ConstantScorer(), 0)
+    await server.start()
+    process = await asyncio.create_subprocess_exec(
+        Path(sys.executable).parent / "schemathesis", "run", f"http://127.0.0.1:{server.port}/v1/openapi.json",
+        "--header", "Authorization: Bearer s3cret", "--phases", "coverage,fuzzing", "--max-examples", "15",
+        "--exclude-checks", "positive_data_acceptance",  # a cursor is opaque: most texts are none
+        "--request-timeout", "20", "--seed", "1", "--no-color", cwd=tmp_path, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(240):
+        told, _ = await process.communicate()
+    await server.stop()
+    assert process.returncode == code, told.decode()
+    assert (b"Server error" in told) == (model == "broken"), told.decode()
 
 
 async def test_a_port_in_use_is_the_operators_to_mend() -> None:

@@ -6,17 +6,20 @@
     GET /v1/openapi.json                            openapi.py ┘
 
 Rule 1. Every answer of ours is JSON, errors too (`answers.py`), and a fault of ours is 500 with one line in the log.
-Rule 2. What a caller can make us hold is bounded: body bytes, texts a request, requests at a time and a second.
+Rule 2. Nothing of a request gets into the log but its method and the pattern of its path.
+Rule 3. What a caller can make us hold is bounded: body bytes, texts a request, requests at a time and a second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import traceback
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from riskstream import __version__
 from riskstream.core.callers import parse_callers
@@ -69,7 +72,9 @@ class HttpServer:
         app = web.Application(middlewares=[self._answer], client_max_size=BODY_BYTES_MAX)
         app.add_routes(self.routes())
         app.on_response_prepare.append(_no_server_header)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5.0)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=_wire_log(), handle_signals=False, shutdown_timeout=5.0
+        )
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._asked_port).start()
@@ -143,6 +148,17 @@ class HttpServer:
 
     async def _show_document(self, _request: web.Request) -> web.Response:
         return told(document(__version__))
+
+
+def _wire_log() -> logging.Logger:
+    """The library's log, without what is no HTTP: it would quote the caller's bytes, a token among them."""
+    log = logging.getLogger("aiohttp.server.riskstream")
+    log.addFilter(_is_no_callers_fault)
+    return log
+
+
+def _is_no_callers_fault(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _no_server_header(_request: web.Request, response: web.StreamResponse) -> None:
