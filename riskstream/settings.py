@@ -96,6 +96,10 @@ class Settings(BaseSettings):
             ("kafka.session_timeout_ms", k.session_timeout_ms),
         )
         _rising(
+            ("kafka.session_timeout_ms", k.session_timeout_ms),
+            ("1000 * watchdogs.loop_blocked_s", int(self.watchdogs.loop_blocked_s * 1000)),
+        )
+        _rising(
             ("stages.drain_ms", s.drain_ms),
             ("kafka.rebalance_timeout_ms", k.rebalance_timeout_ms),
             ("stages.grace_ms", s.grace_ms),

@@ -81,7 +81,7 @@ class KafkaServer:
 
     `port` 0 takes a free one. With `users` (name → password) there is a second listener, SASL_PLAINTEXT with PLAIN,
     at `sasl_bootstrap_servers`; its users may do nothing until an ACL allows it, the plain listener may do all.
-    `properties` stand above the broker's settings here.
+    `properties` stand above the broker's settings here; `scram_users` are for the listeners with SCRAM that they add.
     """
 
     def __init__(
@@ -90,12 +90,18 @@ class KafkaServer:
         *,
         port: int = 0,
         users: Mapping[str, str] | None = None,
+        scram_users: Mapping[str, str] | None = None,
         heap_mb: int = 640,
         properties: Mapping[str, str] | None = None,
         cluster_id: str = "",
     ) -> None:
         self._directory = directory
         self._users = dict(users or {})
+        self._scram = [
+            f"--add-scram=SCRAM-SHA-{bits}=[name={name},password={password}]"
+            for name, password in (scram_users or {}).items()
+            for bits in (256, 512)
+        ]
         self._heap_mb = heap_mb
         self.properties = dict(properties or {})
         self._cluster_id = cluster_id or new_cluster_id()
@@ -138,7 +144,7 @@ class KafkaServer:
         run += ["-cp", str(jars / "*")]
         if not (self._directory / "logs" / "meta.properties").exists():
             tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}", "-c", str(config)]
-            self._run([*run, *tool])
+            self._run([*run, *tool, *self._scram])
         with self._log_file().open("ab") as log:
             self._process = subprocess.Popen(
                 [*run, "kafka.Kafka", str(config)],

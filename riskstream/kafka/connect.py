@@ -95,6 +95,8 @@ async def _ask_again(config: KafkaConfig) -> RiskstreamError | None:
             return _mechanism(config, error)
         except ssl.SSLError as error:
             return _certificate(config, error)
+        except errors.KafkaConnectionError:  # it was there, and hung up: a listener of TLS on a plain greeting
+            return _cut(config, f"{host}:{port}")
         except (errors.KafkaError, OSError) as error:
             last = unreachable(config, f"{host}:{port} gives {_words(error)}")
         else:
