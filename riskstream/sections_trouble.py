@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -23,3 +23,17 @@ class Watchdogs(Section):
     loop_blocked_s: Annotated[float, Field(gt=0)] = 60.0
     """An event loop that is blocked for longer ends the process with code 1 and shows where every thread stands. Above
     `kafka.session_timeout_ms`: by then others have its partitions."""
+
+
+class Overload(Section):
+    """What becomes of documents where more come than can be scored."""
+
+    mode: Literal["wait", "shed"] = "wait"
+    """`wait`: all are scored, late. `shed`: some are given up, so that the others are in time; each is counted as
+    `documents_total{outcome="shed"}`."""
+    shed_age_s: Annotated[float, Field(ge=0)] = 900.0
+    """A document that arrived longer ago is given up, also after an outage. 0: none for its age."""
+    shed_kinds: tuple[Literal["news", "social", "filing", "customer"], ...] = ()
+    """Documents of these kinds are given up while half as many pairs wait for the model as may."""
+    dead_letters: bool = False
+    """Write what is given up to the dead-letter topic, to be published again when there is time."""

@@ -33,7 +33,7 @@ from riskstream.sections import (
 from riskstream.sections_kafka import Kafka, Topics
 from riskstream.sections_learning import Reviews, Trainer
 from riskstream.sections_sink import Sink
-from riskstream.sections_trouble import Watchdogs
+from riskstream.sections_trouble import Overload, Watchdogs
 
 ENV_PREFIX = "RISKSTREAM_"
 DEFAULT_FILE = Path("config/riskstream.toml")
@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     batching: Batching = Batching()
     scoring: Scoring = Scoring()
     stages: Stages = Stages()
+    overload: Overload = Overload()
     watchdogs: Watchdogs = Watchdogs()
     watch: Watch = Watch()
     state: State = State()

@@ -109,6 +109,7 @@ class Reason(StrEnum):
     BAD_CHARACTERS = "bad_characters"
     BAD_TIME = "bad_time"
     MODEL_ERROR = "model_error"
+    SHED = "shed"
 
 
 class Rejected(msgspec.Struct, frozen=True):

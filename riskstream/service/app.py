@@ -263,6 +263,7 @@ class Daemon:
             ),
             reviews=parts.review_policy(s.reviews),
             explain=parts.explain_policy(s.scoring),
+            shedding=parts.shedding(s),
             telemetry=self.telemetry,
             now_ms=self._now_ms,
             taster=self._taster,

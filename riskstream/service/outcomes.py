@@ -16,7 +16,7 @@ from riskstream.core import codec
 from riskstream.core.clock import format_ms
 from riskstream.core.deadletter import dead_letter
 from riskstream.core.heartbeats import Heartbeats
-from riskstream.core.records import Document, Output, Partition, Rejected, Signal
+from riskstream.core.records import Document, Output, Partition, Reason, Rejected, Signal
 from riskstream.core.reviews import ReviewPolicy
 from riskstream.core.rollups import Rollup
 from riskstream.service.facts import Fact
@@ -66,14 +66,24 @@ class Outcomes:
         return Done(outputs, prepared.message.timestamp_ms, (), (Fact(prepared.feed, prepared.outcome),))
 
     def dead(self, prepared: Prepared, rejected: Rejected) -> Done:
-        """The dead letter of a message; of a masked feed's message no more than its place and its hash."""
+        """The dead letter of a message."""
+        fact = Fact(prepared.feed, "rejected", rejected.reason)
+        return Done((self._letter(prepared, rejected),), prepared.message.timestamp_ms, (), (fact,))
+
+    def shed(self, prepared: Prepared, why: str, *, letter: bool) -> Done:
+        """A document that is given up; its source was heard all the same."""
+        rejected = Rejected(prepared.message.position, Reason.SHED, why)
+        letters = (self._letter(prepared, rejected),) if letter else ()
+        heard = self._heartbeat(prepared)
+        return Done((*letters, *heard), prepared.message.timestamp_ms, (), (Fact(prepared.feed, "shed"),))
+
+    def _letter(self, prepared: Prepared, rejected: Rejected) -> Output:
+        """Of a masked feed's message no more than its place and its hash."""
         message, masked = prepared.message, prepared.feed in self._masked
         if masked:
             message = msgspec.structs.replace(message, key=None, headers=())
         topics = self._topics
-        letter = dead_letter(message, rejected, topics.dead_letters, topics.dead_letter_bytes_max, body=not masked)
-        fact = Fact(prepared.feed, "rejected", rejected.reason)
-        return Done((letter,), prepared.message.timestamp_ms, (), (fact,))
+        return dead_letter(message, rejected, topics.dead_letters, topics.dead_letter_bytes_max, body=not masked)
 
     def _heartbeat(self, prepared: Prepared) -> tuple[Output, ...]:
         """That the document's source was heard, if it is time to tell."""

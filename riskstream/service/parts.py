@@ -13,6 +13,7 @@ from riskstream.core.clock import parse_ms
 from riskstream.core.entities import Matcher
 from riskstream.core.errors import OperatorError
 from riskstream.core.feeds import Decoder, FeedSpec
+from riskstream.core.overload import Shedding
 from riskstream.core.passages import WindowLimits
 from riskstream.core.ports import Scorer, Start, TopicInfo
 from riskstream.core.records import Watched
@@ -178,6 +179,16 @@ def review_policy(section: Reviews) -> ReviewPolicy | None:
     """Which pairs are asked to be labelled; None: none."""
     policy = ReviewPolicy(section.random_share, section.unsure_band, section.unsure_share, section.text_bytes_max)
     return policy if section.enabled else None
+
+
+def shedding(settings: Settings) -> Shedding | None:
+    """Which documents are given up; None: none."""
+    section = settings.overload
+    if section.mode == "wait":
+        return None
+    age_ms = int(section.shed_age_s * 1000) or None
+    queue_min = max(1, min(settings.batching.queue_max, settings.stages.in_flight_max) // 2)
+    return Shedding(frozenset(section.shed_kinds), age_ms, queue_min, section.dead_letters)
 
 
 def kafka_config(section: Kafka, client_id: str) -> KafkaConfig:

@@ -15,10 +15,11 @@ from riskstream.core import codec
 from riskstream.core.clock import format_ms
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import TopicInfo
-from riskstream.core.records import Encoded, Message, Prediction
+from riskstream.core.records import Encoded, Message, Output, Prediction
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Http
 from riskstream.sections_learning import Reviews
+from riskstream.sections_trouble import Overload
 from riskstream.service import parts
 from riskstream.telemetry.events import OUTCOMES
 from tests.service.daemons import NOW, Rig
@@ -250,3 +251,18 @@ async def test_without_reviews_nothing_is_asked_and_the_topic_may_be_missing(tmp
         assert await rig.read("riskstream.reviews") == []
     assert "riskstream.reviews" not in parts.topics_used(rig.daemon.settings, ["score"])
     assert "riskstream.reviews" in parts.topics_used(rig.settings, ["score"])
+
+
+async def test_under_overload_what_waited_too_long_is_given_up_counted_and_a_dead_letter(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, feed=FEED, overload=Overload(mode="shed", shed_age_s=600, dead_letters=True))
+    await rig.broker.create_topics(parts.topics_of(rig.settings))
+    publisher = await rig.broker.publisher()
+    await publisher.send([Output(FEED.topic, None, document(1))])
+    rig.now_ms += 601_000
+    async with rig.running():
+        await rig.send(document(2))
+        assert outcomes(rig) == {"shed": 1, "scored": 1}
+        (letter,) = await rig.read("riskstream.dead-letters")
+    told = headers(letter)
+    assert (told["riskstream-reason"], letter.value) == ("shed", document(1))
+    assert told["riskstream-detail"] == "it waited 601 s, 600 are allowed"
