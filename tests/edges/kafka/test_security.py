@@ -40,7 +40,7 @@ async def broker(kafka_server: KafkaServer) -> AsyncIterator[KafkaBroker]:
 async def allow(broker: KafkaBroker, kind: int, name: str, *operations: int, pattern: int = LITERAL) -> None:
     admin = await broker._cluster._connected()
     for operation in operations:
-        ask = CreateAclsRequest(kind, name, pattern, "User:tester", "*", operation, ALLOW)
+        ask = CreateAclsRequest(kind, name, pattern, "User:worker", "*", operation, ALLOW)
         answer = await admin._send_to_controller(ask)
         assert [code for code, *_ in answer.creation_responses] == [0]
 
@@ -55,7 +55,7 @@ class Site:
             KafkaConfig(
                 bootstrap_servers=server.sasl_bootstrap_servers,
                 security_protocol="SASL_PLAINTEXT",
-                sasl_username="tester",
+                sasl_username="worker",
                 sasl_password="right",
                 heartbeat_interval_ms=200,
             )
