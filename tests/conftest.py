@@ -36,8 +36,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    """A running broker, with a plain listener and one that asks for the password `right` of `tester`, who never has a right,
-    or `worker`, who is given some."""
+    """A running broker, with a plain listener and one that asks for the password `right`: of `tester`, who never has a
+    right, or `worker`, who is given some."""
     from dev.kafka.serve import CannotServe, KafkaServer
 
     server = KafkaServer(tmp_path_factory.mktemp("kafka"), users={"tester": "right", "worker": "right"})

@@ -55,7 +55,7 @@ async def reset(broker: Broker, settings: Settings, where: Where, *, dry_run: bo
         raise UnknownTopic("--topic", where.topic, "is not on the broker", "create it with `riskstream topics create`")
     if count := await broker.members(group):
         problem = f"its group {group!r} has {count} members now, who would go on where they are"
-        raise OperatorError("--topic", where.topic, problem, f"stop every daemon with the stage {stage} first")
+        raise OperatorError("--topic", where.topic, problem, "stop every daemon that reads it first")
     bounds = await broker.reader(where.topic).bounds()
     for number, target in (await _targets(broker, where, bounds)).items():
         partition = Partition(where.topic, number)
@@ -70,12 +70,11 @@ async def reset(broker: Broker, settings: Settings, where: Where, *, dry_run: bo
 
 
 def _stage_of(settings: Settings, topic: str) -> str:
-    if topic in {feed.topic for feed in settings.feed}:
-        return "score"
-    if topic == settings.topics.signals:
-        return "watch"
-    read = ", ".join([*(feed.topic for feed in settings.feed), settings.topics.signals])
-    raise OperatorError("--topic", topic, "no group of the settings reads it", f"name one of: {read}")
+    ours = {settings.topics.signals: "watch", settings.topics.rollups: "rollups"}
+    stages = {**dict.fromkeys((feed.topic for feed in settings.feed), "score"), **ours}
+    if topic not in stages:
+        raise OperatorError("--topic", topic, "no group of the settings reads it", f"name one of: {', '.join(stages)}")
+    return stages[topic]
 
 
 async def _targets(broker: Broker, where: Where, bounds: Mapping[int, Bounds]) -> dict[int, int]:
