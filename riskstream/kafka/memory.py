@@ -165,7 +165,8 @@ class MemoryBroker:
 
     def log(self, partition: Partition) -> Log:
         """The log of a partition. Raises UnknownTopic."""
-        self.partitions_of(partition.topic)
+        if partition not in self._logs:
+            raise unknown_topic(partition.topic)
         return self._logs[partition]
 
     def has(self, topic: str) -> bool:
