@@ -151,8 +151,7 @@ class Daemon:
                     helpers += [tasks.create_task(sink.run(read)) for sink in sinks.alertmanagers]
                     starts = {alerts: SINKS_START}
                     working += [self._stage(name, broker, starts, hook) for name, hook in sinks.webhooks.items()]
-                assert self.http is not None
-                address = f"{self.settings.http.host}:{self.http.port}"
+                address = f"{self.settings.http.host}:{self.http.port if self.http else 0}"
                 self.telemetry.emit(ServiceStarted(__version__, self.stages, address))
                 running = [tasks.create_task(stage.run(stop)) for stage in working]
                 await stop.wait()

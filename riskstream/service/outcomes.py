@@ -16,6 +16,7 @@ from riskstream.core import codec
 from riskstream.core.clock import format_ms
 from riskstream.core.deadletter import dead_letter
 from riskstream.core.heartbeats import Heartbeats
+from riskstream.core.overload import Shedding, why_shed
 from riskstream.core.records import Document, Output, Partition, Reason, Rejected, Signal
 from riskstream.core.reviews import ReviewPolicy
 from riskstream.core.rollups import Rollup
@@ -42,9 +43,13 @@ class Outcomes:
     masked."""
 
     def __init__(
-        self, topics: ScoreTopics, reviews: ReviewPolicy | None, masked: Collection[str] = frozenset()
+        self,
+        topics: ScoreTopics,
+        reviews: ReviewPolicy | None,
+        masked: Collection[str] = frozenset(),
+        shedding: Shedding | None = None,
     ) -> None:
-        self._topics, self._reviews, self._masked = topics, reviews, masked
+        self._topics, self._reviews, self._masked, self._shedding = topics, reviews, masked, shedding
         self._heartbeats = Heartbeats(topics.heartbeat_ms)
 
     def scored(self, prepared: Prepared, signals: Sequence[Signal]) -> Done:
@@ -70,12 +75,17 @@ class Outcomes:
         fact = Fact(prepared.feed, "rejected", rejected.reason)
         return Done((self._letter(prepared, rejected),), prepared.message.timestamp_ms, (), (fact,))
 
-    def shed(self, prepared: Prepared, why: str, *, letter: bool) -> Done:
-        """A document that is given up; its source was heard all the same."""
-        rejected = Rejected(prepared.message.position, Reason.SHED, why)
-        letters = (self._letter(prepared, rejected),) if letter else ()
-        heard = self._heartbeat(prepared)
-        return Done((*letters, *heard), prepared.message.timestamp_ms, (), (Fact(prepared.feed, "shed"),))
+    def given_up(self, prepared: Prepared, now_ms: int, queued: int) -> Done | None:
+        """A document that is not scored under overload, though its source was heard; None where it is."""
+        policy, document, message = self._shedding, prepared.document, prepared.message
+        if policy is None or not isinstance(document, Document):
+            return None
+        why = why_shed(policy, document, message.timestamp_ms, now_ms=now_ms, queued=queued)
+        if not why:
+            return None
+        rejected = Rejected(message.position, Reason.SHED, why)
+        letters = (self._letter(prepared, rejected),) if policy.dead_letters else ()
+        return Done((*letters, *self._heartbeat(prepared)), message.timestamp_ms, (), (Fact(prepared.feed, "shed"),))
 
     def _letter(self, prepared: Prepared, rejected: Rejected) -> Output:
         """Of a masked feed's message no more than its place and its hash."""

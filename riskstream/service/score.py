@@ -20,9 +20,9 @@ from riskstream.core.answers import Answers
 from riskstream.core.attribution import Spans
 from riskstream.core.batching import BatchLimits
 from riskstream.core.errors import DeviceLost, InternalError, MemoryShort
-from riskstream.core.overload import Shedding, why_shed
+from riskstream.core.overload import Shedding
 from riskstream.core.ports import Ends, Partitions, Scorer
-from riskstream.core.records import Batch, Document, Encoded, Message, Partition, Prediction, Reason, Rejected, Ticket
+from riskstream.core.records import Batch, Encoded, Message, Partition, Prediction, Reason, Rejected, Ticket
 from riskstream.core.relay import Relay
 from riskstream.core.reviews import ReviewPolicy
 from riskstream.scoring.worker import Worker
@@ -72,8 +72,9 @@ class ScoreProcessor:
         taster: Taster,
         cache_max: int = 0,
     ) -> None:
-        self._preparer, self._worker, self._outcomes = preparer, worker, Outcomes(topics, reviews, preparer.masked)
-        self._telemetry, self._now_ms, self._shedding = telemetry, now_ms, shedding
+        self._preparer, self._worker = preparer, worker
+        self._outcomes = Outcomes(topics, reviews, preparer.masked, shedding)
+        self._telemetry, self._now_ms = telemetry, now_ms
         self._batcher = Relay[Scorer](limits)
         self._answers = Answers(cache_max)
         self._in_hand = 0
@@ -157,20 +158,12 @@ class ScoreProcessor:
             if texts := sum(len(prepared.tokens) for prepared in results):
                 self._telemetry.emit(Tokenised(texts, loop.time() - started))
             for one, prepared in zip(work, results, strict=True):
-                if prepared.tokens and (done := self._given_up(prepared)):
+                if prepared.tokens and (done := self._outcomes.given_up(prepared, self._now_ms(), len(self._batcher))):
                     one.finish(one.ticket, done)
                 elif prepared.tokens:
                     await self._queue(one.ticket, prepared, one.finish)
                 else:
                     one.finish(one.ticket, self._outcomes.unscored(prepared))
-
-    def _given_up(self, prepared: Prepared) -> Done | None:
-        policy, document = self._shedding, prepared.document
-        if policy is None or not isinstance(document, Document):
-            return None
-        arrived_ms, queued = prepared.message.timestamp_ms, len(self._batcher)
-        why = why_shed(policy, document, arrived_ms, now_ms=self._now_ms(), queued=queued)
-        return self._outcomes.shed(prepared, why, letter=policy.dead_letters) if why else None
 
     async def _queue(self, ticket: Ticket, prepared: Prepared, finish: Finish) -> None:
         while self._batcher.full:
