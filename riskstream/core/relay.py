@@ -63,14 +63,18 @@ class Relay(Generic[M]):
         self._forget_empty()
         return None if batch is None else (model, batch)
 
-    def shrink(self, items: int, tokens: int) -> None:
-        """A batch of this size did not fit: no later one is more than half of it, down to one pair."""
-        now = self.limits
+    def shrink(self, items: int, tokens: int) -> BatchLimits | None:
+        """A batch of this size did not fit: no later one is more than half of it, down to one pair. The limits from now
+        on; None where they were as low already."""
+        before = self.limits
         self.limits = msgspec.structs.replace(
-            now, items_max=min(now.items_max, max(1, items // 2)), tokens_max=min(now.tokens_max, max(64, tokens // 2))
+            before,
+            items_max=min(before.items_max, max(1, items // 2)),
+            tokens_max=min(before.tokens_max, max(64, tokens // 2)),
         )
         for _, batcher in self._legs:
             batcher.limits = self.limits
+        return self.limits if self.limits != before else None
 
     def drop(self, lane: Partition) -> int:
         """Forget what waits for a lane that was closed; the number forgotten."""

@@ -247,10 +247,7 @@ class ScoreProcessor:
         ends the process: the device is full of something else."""
         if len(batch.items) == 1:
             raise DeviceLost(f"not even one text fits: {error}") from error
-        before = self._batcher.limits
-        self._batcher.shrink(len(batch.items), batch.padded)
-        limits = self._batcher.limits
-        if limits != before:
+        if (limits := self._batcher.shrink(len(batch.items), batch.padded)) is not None:
             most = f"{limits.items_max} pairs and {limits.tokens_max} tokens"
             detail = f"a batch of {len(batch.items)} pairs did not fit; from now on at most {most}"
             self._telemetry.emit(WatchdogBarked("memory", detail))
