@@ -7,6 +7,7 @@ forty-five other groups (15), other kinds of document (15), a probability that n
 from __future__ import annotations
 
 import random
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 
 from riskstream.core import codec
@@ -107,7 +108,7 @@ def signals(count: int, entities: int, *, per_s: float = 200, seed: int = 1, eve
             scored_at=at,
             late=False,
             clamped=False,
-            source=f"wire-{draw.randrange(20)}",
+            source=(source := f"wire-{draw.randrange(20)}"),
             kind="news",
             lang="en",
             title=f"{who} Corporation tells of number {i} in its quarterly report",
@@ -120,5 +121,8 @@ def signals(count: int, entities: int, *, per_s: float = 200, seed: int = 1, eve
             risk_score=score,
             fingerprint=f"{draw.getrandbits(64):016x}",
             model="finrisk@3",
+            calibration="sha256:6ed2842b308767eb",
+            voice=source,
+            sketch=urlsafe_b64encode(draw.randbytes(32))[:-1].decode(),
         )
         yield Message(Position(TOPIC, 0, i), now_ms, who.encode(), codec.encode(signal))

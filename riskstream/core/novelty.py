@@ -15,7 +15,6 @@ Rule 5. All of this follows from the remembered texts, in the order in which the
 from __future__ import annotations
 
 from itertools import islice
-from typing import NamedTuple
 
 import msgspec
 
@@ -26,7 +25,7 @@ TELLINGS_MAX = 256
 """About 15 microseconds a text at most; an entity with more texts than this in a day finds copies among the latest."""
 
 
-class Placed(msgspec.Struct, frozen=True, omit_defaults=True):
+class Placed(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Where a text stands among those before it. `story` names the story by the fingerprint of its first telling, which
     was at `since_ms`, by `voice`; `copies` is how often it was told before; `sources` how many have carried it, this
     one included."""
@@ -43,9 +42,8 @@ def alone(signal: Signal, event_ms: int) -> Placed:
     return Placed(signal.fingerprint, event_ms, signal.voice or signal.source)
 
 
-class _Telling(NamedTuple):
+class _Telling(msgspec.Struct, frozen=True, gc=False):
     fingerprint: str
-    bits: int
     source: str
     placed: Placed
 
@@ -58,8 +56,8 @@ class Stories:
     def __init__(self) -> None:
         self._tellings: dict[int, _Telling] = {}
         self._sketched: dict[int, int] = {}
-        self._by_fingerprint: dict[str, dict[int, None]] = {}
-        self._stories: dict[str, dict[int, None]] = {}
+        self._by_fingerprint: dict[str, tuple[int, ...]] = {}
+        self._stories: dict[str, tuple[int, ...]] = {}
 
     def place(self, signal: Signal, event_ms: int) -> Placed:
         """Where this text stands. It is not remembered yet."""
@@ -78,12 +76,11 @@ class Stories:
 
     def add(self, sequence: int, signal: Signal, placed: Placed) -> None:
         """Remember a text, in the order of arrival."""
-        bits = as_bits(signal.sketch)
-        self._tellings[sequence] = _Telling(signal.fingerprint, bits, signal.source, placed)
-        if bits:
+        self._tellings[sequence] = _Telling(signal.fingerprint, signal.source, placed)
+        if signal.sketch and (bits := as_bits(signal.sketch)):
             self._sketched[sequence] = bits
-        self._by_fingerprint.setdefault(signal.fingerprint, {})[sequence] = None
-        self._stories.setdefault(placed.story, {})[sequence] = None
+        self._by_fingerprint[signal.fingerprint] = (*self._by_fingerprint.get(signal.fingerprint, ()), sequence)
+        self._stories[placed.story] = (*self._stories.get(placed.story, ()), sequence)
 
     def remove(self, sequence: int) -> None:
         """Forget a text."""
@@ -92,15 +89,17 @@ class Stories:
             return
         self._sketched.pop(sequence, None)
         for groups, name in ((self._by_fingerprint, telling.fingerprint), (self._stories, telling.placed.story)):
-            del groups[name][sequence]
-            if not groups[name]:
+            left = tuple(other for other in groups[name] if other != sequence)
+            if left:
+                groups[name] = left
+            else:
                 del groups[name]
 
     def _like(self, signal: Signal) -> int | None:
         """The remembered text that this one is a copy of."""
         if same := self._by_fingerprint.get(signal.fingerprint):
-            return next(iter(same))
-        bits = as_bits(signal.sketch)
+            return same[0]
+        bits = as_bits(signal.sketch) if signal.sketch and self._sketched else 0
         if not bits:
             return None
         near, found = NEAR_BITS + 1, None

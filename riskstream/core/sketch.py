@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from zlib import crc32
 
@@ -73,6 +74,7 @@ def _majorities(rows: list[list[int]]) -> Iterator[str]:
         yield urlsafe_b64encode(np.packbits(votes > (end - start) // 2).tobytes())[:-1].decode()
 
 
+@lru_cache(maxsize=64)
 def as_bits(sketch: str) -> int:
     """A sketch as a number, to be compared by `distance`; 0 for none and for what is no sketch."""
     if len(sketch) != 43:

@@ -22,6 +22,7 @@ import msgspec
 from riskstream.core.cell import Cell
 from riskstream.core.cellstate import CellState
 from riskstream.core.denial import Settled
+from riskstream.core.novelty import Placed
 from riskstream.core.panel import Panel
 from riskstream.core.records import Signal, SubjectRef
 from riskstream.core.rules import Taker
@@ -97,10 +98,10 @@ class Subject:
         placed = self.talk.stories.place(signal, event_ms)
         fresh = Remembered(self.sequence, now_ms, event_ms, signal, placed=placed if placed.copies else None)
         self.documents[document] = fresh
-        self.talk.remember(fresh)
+        self.talk.stories.add(self.sequence, signal, placed)
         self._see(signal.signal_id, fresh, raw)
         for taker in self.panel.takers_of(signal):
-            self._enter(taker, fresh, now_ms, changed)
+            self._enter(taker, fresh, placed, now_ms, changed)
         dropped = self._make_room(events_max, now_ms, changed)
         return Intake("accepted" if known is None else "revision", _in_order(changed), dropped)
 
@@ -244,12 +245,11 @@ class Subject:
         """What a document is known by: where several entities meet, each of them has it for itself."""
         return signal.document_id if self.ref.by == "entity" else f"{signal.document_id}#{signal.entity.id}"
 
-    def _enter(self, taker: Taker, document: Remembered, now_ms: int, changed: dict[str, Cell]) -> None:
+    def _enter(self, taker: Taker, document: Remembered, placed: Placed, now_ms: int, changed: dict[str, Cell]) -> None:
         signal = document.signal
-        if signal is None or document.event_ms <= now_ms - taker.horizon_ms:
+        if signal is None or document.event_ms <= now_ms - taker.horizon_ms or placed.copies > taker.copies_max:
             return
-        placed = document.story(signal)
-        if placed.copies > taker.copies_max or not self.talk.enters(document, taker):
+        if self.talk.settled is not None and not self.talk.enters(document, taker):
             return
         cell = self.cells.get(taker.name)
         if cell is None:
@@ -263,9 +263,10 @@ class Subject:
         """Enter a document as at its arrival where it still means something, for all rules `but` these."""
         if document.signal is None:
             return
+        placed = document.story(document.signal)
         for taker in self.panel.takers_of(document.signal):
             if taker.name not in but and document.event_ms > now_ms - taker.horizon_ms:
-                self._enter(taker, document, document.seen_ms, changed)
+                self._enter(taker, document, placed, document.seen_ms, changed)
 
     def _remove(self, document: Remembered, now_ms: int, changed: dict[str, Cell]) -> None:
         """Take a document's event out of the cells for which it still means something."""

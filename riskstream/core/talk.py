@@ -17,7 +17,7 @@ from riskstream.core.records import Signal
 from riskstream.core.rules import Taker
 
 
-class Remembered(msgspec.Struct, frozen=True, omit_defaults=True):
+class Remembered(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One arrival, at `seen_ms` on the lane's clock. Without a `signal` it is a repeated or replaced document, of which
     only the place (`seen_id`) is remembered. `placed` was decided at the arrival, None for a story of its own."""
 

@@ -26,6 +26,7 @@ import msgspec
 from riskstream.core.cell import Cell
 from riskstream.core.cellstate import Cause, CellState
 from riskstream.core.clock import TICK_MS, parse_ms
+from riskstream.core.denial import DENYING
 from riskstream.core.records import MARKET, Alert, AlertReason, Signal, Watched
 from riskstream.core.rollups import Rollup, Router
 from riskstream.core.rules import RuleSet
@@ -167,9 +168,12 @@ class Watch:
         self.dropped += intake.dropped
         cause = Cause(signal.signal_id, event_ms)
         fresh = intake.outcome != "duplicate"
-        for cell in (*intake.changed, *(overturn(subject, now_ms) if fresh else ())):
+        for cell in intake.changed:
             ticks.judge(cell, cause, alerts)
-        if fresh:
+        if fresh and subject.talk.settled is not None:
+            for cell in overturn(subject, now_ms):
+                ticks.judge(cell, cause, alerts)
+        if fresh and signal.stance in DENYING:
             ticks.deny(subject, alerts)
         if subject.housekeeping_ms is None:
             ticks.keep_house(subject, now_ms + memory_ms)
