@@ -99,18 +99,18 @@ class Batching(Section):
 class Scoring(Section):
     """How long texts are read, and which scores are explained."""
 
-    window_tokens_max: Annotated[int, Field(ge=0, le=32_768)] = 0
-    """Tokens that are read at once, entity included; a longer text is read in windows. 0: as many as the model reads.
-    Lower: a risky sentence stands out more, and a long text costs more windows."""
-    window_overlap_tokens: Annotated[int, Field(ge=0, le=4_096)] = 48
-    """Tokens that neighbouring windows share, as whole sentences. Higher: less is seen out of its context."""
-    windows_max: Annotated[int, Field(ge=1, le=4_096)] = 256
-    """Windows of one document, over all its entities. 256: some 100 pages; what is beyond is counted in `passage`."""
+    window_tokens_max: Annotated[int, Field(ge=0, le=32_768)] = 96
+    """Tokens of one window, entity included, of a text that is too long for the model. Lower: a risky sentence stands
+    out more among calm ones. Higher: more of its context is seen. 0: as many as the model reads."""
+    window_overlap_tokens: Annotated[int, Field(ge=0, le=4_096)] = 24
+    """Tokens that neighbouring windows share at most, as whole sentences. Higher: less is seen out of its context."""
+    windows_max: Annotated[int, Field(ge=1, le=16_384)] = 1_024
+    """Windows of one document, over all its entities; 1,024: some 100 pages. `passage` counts those beyond it."""
     explain_risk_score_min: Annotated[float, Field(ge=0, le=1.01)] = 0.5
     """Signals from this score on say which words moved it (`spans`). Higher: less work; above 1: none."""
     explain_words_max: Annotated[int, Field(ge=2, le=256)] = 8
-    """Texts with words left out that are scored to explain one: once so many where torch has gradients to choose the
-    words, else up to three times. Higher: finer in long texts, and slower."""
+    """Into how many parts a text is taken to find the telling words: it is scored again without each. Higher: finer in
+    long sentences, and slower."""
     explain_spans_max: Annotated[int, Field(ge=1, le=32)] = 6
     """Spans of one signal, the heaviest. About 20 bytes each."""
     explain_queue_max: Annotated[int, Field(ge=1, le=4_096)] = 64

@@ -14,7 +14,6 @@ Rule 5. The text shown begins where it always did, unless more than half of what
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -33,6 +32,8 @@ WEIGHT_MIN = 0.05
 SHARE_MIN = 0.1
 DECIMALS = 3
 GAP_CHARS_MAX = 1
+JOINED_CHARS_MAX = 32
+"""Longer than this a span no longer points at anything."""
 LEAD_CHARS = 60
 """What an excerpt shows before its first telling word, at most."""
 
@@ -108,19 +109,6 @@ def places(text: str, name: str) -> list[Span]:
     return [found.span() for found in re.finditer(opens + re.escape(name) + closes, text, re.IGNORECASE)]
 
 
-def by_word(found: Sequence[Span], places: Sequence[Span | None], weights: Sequence[float]) -> list[tuple[Span, float]]:
-    """Each word with the sum of its tokens' weights. `places` are the tokens' in the text, None where there is none."""
-    sums = [0.0] * len(found)
-    starts = [start for start, _ in found]
-    for place, weight in zip(places, weights, strict=True):
-        if place is None or place[0] >= place[1]:
-            continue
-        at = bisect_right(starts, place[1] - 1) - 1
-        if at >= 0 and place[0] < found[at][1]:
-            sums[at] += weight
-    return list(zip(found, sums, strict=True))
-
-
 def groups(found: Sequence[Span], size_max: int) -> tuple[tuple[Span, ...], ...]:
     """Words as at most `size_max` runs of neighbours, as even as can be."""
     count = min(size_max, len(found))
@@ -145,7 +133,8 @@ def named(text: str, weights: Sequence[tuple[Span, float]], spans_max: int) -> S
     heavy = [(span, weight) for span, weight in weights if abs(weight) >= least]
     joined: list[tuple[int, int, float]] = []
     for (start, end), weight in heavy:
-        if joined and start - joined[-1][1] <= GAP_CHARS_MAX and (joined[-1][2] > 0) == (weight > 0):
+        near = bool(joined) and start - joined[-1][1] <= GAP_CHARS_MAX and end - joined[-1][0] <= JOINED_CHARS_MAX
+        if near and (joined[-1][2] > 0) == (weight > 0):
             joined[-1] = (joined[-1][0], end, joined[-1][2] + weight)
         else:
             joined.append((start, end, weight))

@@ -46,8 +46,8 @@ class Passage(msgspec.Struct, frozen=True, gc=False):
 class Signal(msgspec.Struct, frozen=True, gc=False):
     """What one document says about one entity; published to `riskstream.signals`, key = entity id.
 
-    `spans` are (start, end, weight) in code points of `snippet`: the words that moved `risk_score`, and by how much its
-    log-odds would fall without them. `passage` is None where the text was read whole.
+    `spans` are (start, end, weight) in code points of `snippet`: the words that moved `risk_score`, and by how much the
+    log-odds of their sentence fall without them. `passage` is None where the text was read whole.
     """
 
     signal_id: str

@@ -35,24 +35,21 @@ _CERTAIN = 1e-6
 
 
 class WindowLimits(msgspec.Struct, frozen=True):
-    """How a text is cut. `tokens_max` is a row's limit if it is lower than the model's own; 0: the model's."""
+    """How a text that does not fit the model is cut. `tokens_max` is a window's row; 0: as much as the model reads."""
 
-    tokens_max: int = 0
-    overlap: int = 48
-    windows_max: int = 256
+    tokens_max: int = 96
+    overlap: int = 24
+    windows_max: int = 1_024
 
-    def row_max(self, model_max: int) -> int:
-        """The longest row that is made for a model that reads so many tokens."""
-        return min(model_max, self.tokens_max or model_max)
-
-    def chars_max(self, row_max: int) -> int:
-        """A text of more characters is taken for long before it is tokenised whole."""
-        return row_max * CHARS_PER_TOKEN
-
-    def windows(self, text: str, pieces: Sequence[Span], room: int) -> tuple[Span, ...]:
-        """The windows of a text, where frame and entity leave so much room for it."""
-        tokens_max = max(2, room - SLACK)
+    def windows(self, text: str, pieces: Sequence[Span], *, row_max: int, frame: int) -> tuple[Span, ...]:
+        """The windows of a text for a model that reads `row_max` tokens, `frame` of which are no text."""
+        tokens_max = max(2, min(row_max, self.tokens_max or row_max) - frame - SLACK)
         return windows(text, pieces, tokens_max=tokens_max, overlap=min(self.overlap, tokens_max // 2))
+
+
+def may_fit(text: str, row_max: int) -> bool:
+    """Whether a text is worth trying to read whole; one that is not needs no tokenising to know it."""
+    return len(text) <= row_max * CHARS_PER_TOKEN
 
 
 class _Unit(msgspec.Struct, frozen=True):
@@ -83,6 +80,19 @@ def windows(text: str, pieces: Sequence[Span], *, tokens_max: int, overlap: int)
         while units[first - 1].tokens <= room:
             first -= 1
             room -= units[first].tokens
+
+
+def sentences(text: str) -> tuple[Span, ...]:
+    """The sentences of a text, in order, each with the space after it; those that say nothing are part of another."""
+    found: list[Span] = []
+    start = 0
+    for end in [*(one.end() for one in _SENTENCE_END.finditer(text)), len(text)]:
+        if any(char.isalnum() for char in text[start:end]):
+            found.append((start, end))
+            start = end
+    if found and start < len(text):
+        found[-1] = (found[-1][0], len(text))
+    return tuple(found)
 
 
 def _units(text: str, starts: Sequence[int], *, whole_max: int, part: int) -> list[_Unit]:

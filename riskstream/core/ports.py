@@ -19,7 +19,6 @@ from typing import Protocol
 
 import msgspec
 
-from riskstream.core.attribution import Reading, Spans
 from riskstream.core.gaps import Bounds
 from riskstream.core.passages import Span
 from riskstream.core.records import Encoded, Labels, Message, Output, Partition, Prediction
@@ -220,11 +219,3 @@ class Scorer(Protocol):
 
     def score(self, batch: Sequence[Encoded]) -> list[Prediction]:
         """Calibrated probabilities, one per item, in order. Runs on the model's own thread."""
-
-
-class Explainer(Protocol):
-    """Says which words moved a model's risk score."""
-
-    def explain(self, readings: Sequence[Reading]) -> list[Spans]:
-        """The spans of each text that moved its score, in order (`core/attribution.py`). The work per reading is
-        bounded. Runs on the model's own thread."""

@@ -1,29 +1,29 @@
-"""Which words moved a score, found by leaving them out and scoring again. Works on any `Scorer`, exactly.
+"""Which words moved a score, found by leaving them out and scoring again. Works on any `Scorer`.
 
-    words ─► at most `words_max` runs of neighbours, each left out once ─► weights
-               ▲                                                             │
-               └───── the heavy runs, in at most `words_max` parts ◄─────────┘   at most `ROUNDS` times
+    text ─► each sentence by itself ─► the highest ─► its words in at most `words_max` runs, each left out ─► weights
+                                                        └─► the parts of the heavy runs, too ──────────────────┘
 
-Rule 1. A weight is what the log-odds of `risk_score` lose without the words: measured, not estimated.
-Rule 2. At most `ROUNDS` × `words_max` + 1 texts are scored for one reading, however long it is.
-Rule 3. Where no part of a run weighs half of what the run does, its words say it together: the run is named.
+Rule 1. A weight is what the log-odds of `risk_score` lose without the words: measured, not estimated. It is measured
+        within the sentence, because what two sentences of a text both say would weigh nothing in either.
+Rule 2. Where no sentence is bad news by itself, the whole text is asked.
+Rule 3. At most 3.5 × `words_max` texts are scored for one reading, nearly all of them as short as a sentence.
+Rule 4. Where no part of a run weighs half of what the run does, its words say it together: the run is named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from riskstream.core.attribution import WEIGHT_MIN, Reading, Spans, candidates, groups, named, without
-from riskstream.core.passages import Span, logit
-from riskstream.core.ports import Explainer, Scorer
+from riskstream.core.passages import Span, logit, sentences
+from riskstream.core.ports import Scorer
 from riskstream.core.records import Encoded, Partition, Ticket
 
 BATCH = 32
-ROUNDS = 3
-"""Eight runs a round reach the single words of 64 in two rounds; the third is for longer texts and for runs that are
-less heavy."""
+PHRASE_WORDS = 2
+"""A run of so many words is not looked into: it reads as well as one."""
 HEAVY = 0.25
 """Of the heaviest run's weight: what is lighter is not looked into."""
 _LANE = Partition("explain", 0)
@@ -39,54 +39,51 @@ class ExplainLimits(msgspec.Struct, frozen=True):
     spans_max: int = 6
 
 
-def explainer_of(scorer: Scorer, limits: ExplainLimits) -> Explainer:
-    """The scorer's own explainer, if it has one, else leaving words out."""
-    own: Callable[[ExplainLimits], Explainer] | None = getattr(scorer, "explainer", None)
-    return LeaveOut(scorer, limits) if own is None else own(limits)
-
-
 class LeaveOut:
-    """Explains any scorer. What it costs is passes of that scorer, in batches of up to 32."""
+    """Explains a scorer. What it costs is passes of that scorer, in batches of up to 32."""
 
     def __init__(self, scorer: Scorer, limits: ExplainLimits) -> None:
-        self._scorer, self.limits = scorer, limits
+        self._scorer, self._limits = scorer, limits
 
     def explain(self, readings: Sequence[Reading]) -> list[Spans]:
-        """The spans that moved each score, in order."""
-        words_max = self.limits.words_max
-        words = [candidates(reading, self._scorer.pieces(reading.text)) for reading in readings]
-        bases = self.log_odds([(reading.entity, reading.text) for reading in readings])
-        told = self.weigh(readings, bases, [groups(some, words_max) for some in words])
-        known: list[set[Run]] = [set() for _ in readings]
-        for _ in range(ROUNDS - 1):
-            split = [parts_of(weighed, words_max, seen) for weighed, seen in zip(told, known, strict=True)]
-            if not any(split):
-                break
-            parts = self.weigh(readings, bases, [[part for _, some in runs for part in some] for runs in split])
+        """The spans that moved each score, in order. Runs on the model's own thread."""
+        units = self._units(readings)
+        asked = [Reading(one.entity, one.text[low:high]) for one, (low, high) in zip(readings, units, strict=True)]
+        bases = self._log_odds([(one.entity, one.text) for one in asked])
+        words = [candidates(one, self._scorer.pieces(one.text)) for one in asked]
+        told = self._weigh(asked, bases, [groups(some, self._limits.words_max) for some in words])
+        split = [parts_of(weighed, self._limits.words_max // 2) for weighed in told]
+        if any(split):
+            parts = self._weigh(asked, bases, [[part for _, some in runs for part in some] for runs in split])
             told = [looked_into(*one) for one in zip(told, split, parts, strict=True)]
-            for seen, runs in zip(known, split, strict=True):
-                seen.update(run for run, _ in runs)
-        return [self.named(*one) for one in zip(readings, told, strict=True)]
+        return [self._named(*one) for one in zip(asked, units, told, strict=True)]
 
-    def named(self, reading: Reading, weighed: Weighed) -> Spans:
-        """The spans to publish."""
-        return named(
-            reading.text, [((run[0][0], run[-1][1]), weight) for run, weight in weighed], self.limits.spans_max
-        )
+    def _units(self, readings: Sequence[Reading]) -> list[Span]:
+        """The part of each text that is asked: its worst sentence, if that is bad news by itself, else all of it."""
+        some = [groups(sentences(one.text), self._limits.words_max) for one in readings]
+        places = [[(run[0][0], run[-1][1]) for run in runs] if len(runs) > 1 else [] for runs in some]
+        pairs = [(one.entity, one.text[a:b]) for one, spans in zip(readings, places, strict=True) for a, b in spans]
+        scores = iter(self._log_odds(pairs))
+        units = []
+        for one, spans in zip(readings, places, strict=True):
+            told = [(next(scores), span) for span in spans]
+            score, worst = max(told, default=(0.0, (0, 0)), key=lambda pair: pair[0])
+            units.append(worst if told and score >= 0.0 else (0, len(one.text)))
+        return units
 
-    def weigh(
-        self, readings: Sequence[Reading], bases: Sequence[float], runs: Sequence[Sequence[Run]]
-    ) -> list[Weighed]:
-        """What each reading's log-odds, `bases`, lose without each of its runs."""
-        pairs = [
-            (reading.entity, without(reading.text, run))
-            for reading, some in zip(readings, runs, strict=True)
-            for run in some
-        ]
-        left = iter(self.log_odds(pairs))
+    def _named(self, asked: Reading, unit: Span, weighed: Weighed) -> Spans:
+        """The spans to publish, in the text that the unit is of."""
+        spans = [((run[0][0], run[-1][1]), weight) for run, weight in weighed]
+        found = named(asked.text, spans, self._limits.spans_max)
+        return tuple((start + unit[0], end + unit[0], weight) for start, end, weight in found)
+
+    def _weigh(self, asked: Sequence[Reading], bases: Sequence[float], runs: Sequence[Sequence[Run]]) -> list[Weighed]:
+        """What each text's log-odds, `bases`, lose without each of its runs."""
+        pairs = [(one.entity, without(one.text, run)) for one, some in zip(asked, runs, strict=True) for run in some]
+        left = iter(self._log_odds(pairs))
         return [[(run, base - next(left)) for run in some] for base, some in zip(bases, runs, strict=True)]
 
-    def log_odds(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    def _log_odds(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """The log-odds of the risk score of each pair, in order; batches are of like lengths."""
         rows = self._scorer.encode(pairs)
         order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
@@ -99,20 +96,20 @@ class LeaveOut:
         return found
 
 
-def parts_of(weighed: Weighed, parts_max: int, known: Container[Run]) -> list[tuple[Run, tuple[Run, ...]]]:
-    """The runs to look into, heaviest first and none of the known, each with its parts; at most `parts_max` parts."""
+def parts_of(weighed: Weighed, parts_max: int) -> list[tuple[Run, tuple[Run, ...]]]:
+    """The runs to look into, heaviest first, each with its parts; at most `parts_max` parts in all."""
     least = max((HEAVY * abs(weight) for _, weight in weighed), default=0.0)
     split: list[tuple[Run, tuple[Run, ...]]] = []
     room = parts_max
     for run, weight in sorted(weighed, key=lambda pair: -abs(pair[1])):
-        if len(run) > 1 and run not in known and room > 1 and abs(weight) >= max(least, WEIGHT_MIN):
+        if len(run) > PHRASE_WORDS and room > 1 and abs(weight) >= max(least, WEIGHT_MIN):
             split.append((run, groups(run, room)))
             room -= len(split[-1][1])
     return split
 
 
 def looked_into(weighed: Weighed, split: Sequence[tuple[Run, tuple[Run, ...]]], parts: Weighed) -> Weighed:
-    """The runs with those that were split replaced by their parts, where the parts tell (rule 3)."""
+    """The runs with those that were split replaced by their parts, where the parts tell (rule 4)."""
     weights, into = dict(parts), dict(split)
     told: Weighed = []
     for run, weight in weighed:

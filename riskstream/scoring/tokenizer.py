@@ -57,16 +57,6 @@ class PairTokenizer:
         """The place in the text of each of its tokens, in order; without a frame, and not cut."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).offsets)
 
-    def places(self, entity: str, text: str) -> list[Span | None]:
-        """For each token of `encode`'s row of this pair its place in the text; None for the frame and the entity."""
-        found = self._tokenizer.encode(entity, text) if entity else self._tokenizer.encode(text)
-        if len(found.ids) > self._tokens_max:
-            found = self._shortened(entity, text)
-        of_text = 1 if entity else 0
-        return [
-            place if part == of_text else None for place, part in zip(found.offsets, found.sequence_ids, strict=True)
-        ]
-
     def _shortened(self, entity: str, text: str) -> Encoding:
         """A pair that is too long, with its text (and an absurdly long entity) shortened."""
         tail = self._tokenizer.encode(text, add_special_tokens=False)

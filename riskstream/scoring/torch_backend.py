@@ -26,8 +26,6 @@ from riskstream.core.errors import OperatorError
 from riskstream.core.passages import Span
 from riskstream.core.records import Encoded, Labels, Prediction
 from riskstream.scoring.calibration import Array, predictions
-from riskstream.scoring.explain import ExplainLimits, LeaveOut
-from riskstream.scoring.explain_torch import IntegratedGradients
 from riskstream.scoring.heads import Pooling, RiskNet, pad
 from riskstream.scoring.manifest import CONFIG, RESTORE, TOKENIZER, WEIGHTS, Manifest, read_manifest, verify
 from riskstream.scoring.tokenizer import PairTokenizer
@@ -87,10 +85,6 @@ class TorchScorer:
             return []
         logits = self.logits([item.tokens for item in batch])
         return predictions(logits, self.manifest.temperatures, self.manifest.risk_score)
-
-    def explainer(self, limits: ExplainLimits) -> IntegratedGradients:
-        """Says which words moved a score; in a long text cheaper than any that only leaves words out."""
-        return IntegratedGradients(self.net, self._tokenizer, self.manifest.pad_id, LeaveOut(self, limits))
 
     def logits(self, rows: Sequence[tuple[int, ...]]) -> dict[str, Array]:
         """Raw outputs per head, float64 (texts × labels), of rows of token ids that are run as one batch."""

@@ -14,18 +14,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import msgspec
 
 from riskstream.core.attribution import Reading, Spans
 from riskstream.core.errors import InternalError, OperatorError
-from riskstream.core.ports import Explainer, Scorer
+from riskstream.core.ports import Scorer
 from riskstream.core.records import Encoded, Prediction
+from riskstream.scoring.explain import LeaveOut
 from riskstream.scoring.failures import meaning
 
 IN_HAND = 2
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class Scored(msgspec.Struct, frozen=True):
@@ -83,25 +88,27 @@ class Worker:
         async with self._room:
             self._check_open()
             try:
-                found = await asyncio.get_running_loop().run_in_executor(self._model, self._timed, model, items)
+                timed = await asyncio.get_running_loop().run_in_executor(self._model, self._timed, model.score, items)
             except OperatorError:
                 raise
             except Exception as error:
                 raise meaning(error, f"{model.name} failed on a batch of {len(items)}") from error
+        found = Scored(*timed)
         if len(found.predictions) != len(items):
             given = len(found.predictions)
             raise InternalError(f"{model.name} gave {given} predictions for {len(items)} items")
         return found
 
-    async def explain(self, explainer: Explainer, readings: Sequence[Reading]) -> Explained:
+    async def explain(self, explainer: LeaveOut, readings: Sequence[Reading]) -> Explained:
         """What moved the score of each reading, in order; takes its turn with the batches. Raises InternalError where
         the model fails."""
         async with self._room:
             self._check_open()
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._model, _explained, explainer, readings)
+                loop = asyncio.get_running_loop()
+                return Explained(*await loop.run_in_executor(self._model, self._timed, explainer.explain, readings))
             except Exception as error:
-                raise InternalError(f"{len(readings)} texts could not be explained: {error!r}") from error
+                raise meaning(error, f"{len(readings)} texts could not be explained") from error
 
     async def until_stuck(self, seconds_max: float) -> None:
         """Return when one batch has been in the model for so long. Looks eight times as often."""
@@ -123,21 +130,15 @@ class Worker:
         for pool in (self._tokenizer, self._model):
             await loop.run_in_executor(None, pool.shutdown)
 
-    def _timed(self, model: Scorer, items: Sequence[Encoded]) -> Scored:
+    def _timed(self, work: Callable[[Sequence[A]], list[B]], items: Sequence[A]) -> tuple[list[B], float]:
         """On the model's thread."""
         self._began = started = time.perf_counter()
         try:
-            predictions = model.score(items)
+            found = work(items)
         finally:
             self._began = None
-        return Scored(predictions, time.perf_counter() - started)
+        return found, time.perf_counter() - started
 
     def _check_open(self) -> None:
         if self._closed:
             raise InternalError("the model worker is closed")
-
-
-def _explained(explainer: Explainer, readings: Sequence[Reading]) -> Explained:
-    started = time.perf_counter()
-    spans = explainer.explain(readings)
-    return Explained(spans, time.perf_counter() - started)

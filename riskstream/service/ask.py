@@ -19,7 +19,7 @@ from riskstream.core.attribution import Reading, Spans
 from riskstream.core.passages import WindowLimits
 from riskstream.core.ports import Scorer
 from riskstream.core.records import Encoded, Prediction, Reason
-from riskstream.scoring.explain import ExplainLimits, explainer_of
+from riskstream.scoring.explain import ExplainLimits, LeaveOut
 from riskstream.scoring.worker import Worker
 from riskstream.service import parts
 from riskstream.service.question import (
@@ -84,7 +84,7 @@ def score_chunk(
     pairs = [(line.entity, line.text) for line in good]
     steps, explainer = (
         answering(pairs, scorer, desk, [wishes or Wishes()] * len(pairs)),
-        explainer_of(scorer, desk.explain),
+        LeaveOut(scorer, desk.explain),
     )
     work, told = _step(steps, None)
     while work is not None:
@@ -99,7 +99,7 @@ async def score_pairs(
 ) -> list[Answer]:
     """The answer to each (entity, text), in order. Batches and explanations take their turns with those of others."""
     scorer = worker.scorer
-    steps, explainer = answering(pairs, scorer, desk, wishes), explainer_of(scorer, desk.explain)
+    steps, explainer = answering(pairs, scorer, desk, wishes), LeaveOut(scorer, desk.explain)
     work, told = await asyncio.to_thread(_step, steps, None)
     while work is not None:
         found: Sequence[Prediction] | Sequence[Spans]

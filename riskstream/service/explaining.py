@@ -19,12 +19,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from riskstream.core.attribution import Reading, Spans
-from riskstream.core.errors import InternalError
+from riskstream.core.errors import DeviceLost, InternalError
 from riskstream.core.ports import Scorer
 from riskstream.core.recent import Known
 from riskstream.core.records import Partition
 from riskstream.core.share import Share
-from riskstream.scoring.explain import ExplainLimits, explainer_of
+from riskstream.scoring.explain import ExplainLimits, LeaveOut
 from riskstream.scoring.worker import Worker
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.events import Explanations
@@ -133,7 +133,9 @@ class Explaining:
         scorer = taken[0].scorer
         readings = list(dict.fromkeys(one.reading for one in taken))
         try:
-            explained = await self._worker.explain(explainer_of(scorer, self.policy.limits), readings)
+            explained = await self._worker.explain(LeaveOut(scorer, self.policy.limits), readings)
+        except DeviceLost:
+            raise
         except InternalError as error:
             self._telemetry.emit(Explanations(failed=len(taken), detail=str(error)))
             spans: dict[Reading, Spans] = {}

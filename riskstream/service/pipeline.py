@@ -19,7 +19,7 @@ import msgspec
 from riskstream.core.entities import Matcher
 from riskstream.core.errors import InternalError
 from riskstream.core.feeds import Decoder
-from riskstream.core.passages import Span, WindowLimits, to_read
+from riskstream.core.passages import Span, WindowLimits, may_fit, to_read
 from riskstream.core.ports import Scorer
 from riskstream.core.recent import Recent
 from riskstream.core.records import MARKET, Document, Mention, Message, Reason, Rejected
@@ -112,27 +112,28 @@ class Preparer:
 
     def _tokenised(self, found: Sequence[Prepared], scorer: Scorer) -> list[Prepared]:
         """All in one go, since a tokenizer is quick in batches; then those that turn out to be long, one by one."""
-        row_max = self._limits.row_max(scorer.tokens_max)
-        chars_max = self._limits.chars_max(row_max)
-        heads = [text_of(prepared)[:chars_max] if prepared.mentions else "" for prepared in found]
-        pairs = [(m.mention, head) for prepared, head in zip(found, heads, strict=True) for m in prepared.mentions]
+        row_max = scorer.tokens_max
+        tried = [bool(one.mentions) and may_fit(text_of(one), row_max) for one in found]
+        pairs = [
+            (m.mention, text_of(one)) for one, try_it in zip(found, tried, strict=True) if try_it for m in one.mentions
+        ]
         rows = iter(scorer.encode(pairs)) if pairs else iter(())
         ready = []
-        for prepared, head in zip(found, heads, strict=True):
-            tokens = tuple(next(rows) for _ in prepared.mentions)
-            if not tokens:
-                ready.append(prepared)
-            elif len(head) < len(text_of(prepared)) or any(len(row) >= row_max for row in tokens):
-                ready.append(self._cut(prepared, scorer, row_max))
+        for one, try_it in zip(found, tried, strict=True):
+            tokens = tuple(next(rows) for _ in one.mentions) if try_it else ()
+            if not one.mentions:
+                ready.append(one)
+            elif tokens and all(len(row) < row_max for row in tokens):
+                ready.append(_whole(one, tokens, scorer))
             else:
-                ready.append(_whole(prepared, tokens, scorer))
+                ready.append(self._cut(one, scorer))
         return ready
 
-    def _cut(self, prepared: Prepared, scorer: Scorer, row_max: int) -> Prepared:
+    def _cut(self, prepared: Prepared, scorer: Scorer) -> Prepared:
         """A document that does not fit: a row for each window that is read of it."""
         text, mentions = text_of(prepared), prepared.mentions
         frame = max(len(row) for row in scorer.encode([(mention.mention, "") for mention in mentions]))
-        spans = self._limits.windows(text, scorer.pieces(text), row_max - frame)
+        spans = self._limits.windows(text, scorer.pieces(text), row_max=scorer.tokens_max, frame=frame)
         origin = self._origin(prepared) if len(spans) > 1 else None
         read: list[Window] = []
         left_out = []

@@ -20,7 +20,7 @@ import msgspec
 from riskstream.core import codec
 from riskstream.core import text as texts
 from riskstream.core.attribution import Reading, Spans, places
-from riskstream.core.passages import Span, WindowLimits, apart, to_read, worst
+from riskstream.core.passages import Span, WindowLimits, apart, may_fit, to_read, worst
 from riskstream.core.ports import Scorer
 from riskstream.core.records import Encoded, Partition, Passage, Prediction, Reason, Ticket
 from riskstream.core.text import Origin
@@ -57,17 +57,18 @@ class Question(msgspec.Struct, frozen=True):
 
 def questions(pairs: Sequence[tuple[str, str]], scorer: Scorer, limits: WindowLimits) -> list[Question]:
     """The questions of (entity, text) pairs, in order. Tokenises, so never on the event loop."""
-    row_max = limits.row_max(scorer.tokens_max)
     clean = [(texts.clean(entity).strip(), texts.clean(text)) for entity, text in pairs]
-    rows = scorer.encode([(entity, text[: limits.chars_max(row_max)]) for entity, text in clean])
+    tried = [may_fit(text, scorer.tokens_max) for _, text in clean]
+    rows = iter(scorer.encode([pair for pair, try_it in zip(clean, tried, strict=True) if try_it]))
     made = []
-    for (entity, text), (_, sent), row in zip(clean, pairs, rows, strict=True):
+    for (entity, text), (_, sent), try_it in zip(clean, pairs, tried, strict=True):
         origin = Origin(texts.normalise(sent))
-        if len(row) < row_max and len(text) <= limits.chars_max(row_max):
+        row = next(rows) if try_it else ()
+        if row and len(row) < scorer.tokens_max:
             made.append(Question(entity, text, origin, ((0, len(text)),), (row,)))
             continue
         frame = len(scorer.encode([(entity, "")])[0])
-        spans = limits.windows(text, scorer.pieces(text), row_max - frame)
+        spans = limits.windows(text, scorer.pieces(text), row_max=scorer.tokens_max, frame=frame)
         read, left_out = to_read(spans, [start for start, _ in places(text, entity)], limits.windows_max)
         kept = tuple(spans[place] for place in read)
         tokens = scorer.encode([(entity, text[start:end]) for start, end in kept])

@@ -37,7 +37,7 @@ from riskstream.core.records import (
     Signal,
     Ticket,
 )
-from riskstream.scoring.explain import explainer_of
+from riskstream.scoring.explain import LeaveOut
 from riskstream.service.explaining import KNOWN_MAX, ExplainPolicy
 from riskstream.service.pipeline import Prepared, Preparer
 from riskstream.service.speaking import Spoken, assemble, explained, reading_of, speak
@@ -105,7 +105,7 @@ class Explained:
 
     def __init__(self, scorer: Scorer, policy: ExplainPolicy | None) -> None:
         self._policy = policy
-        self._explainer = None if policy is None else explainer_of(scorer, policy.limits)
+        self._explainer = None if policy is None else LeaveOut(scorer, policy.limits)
         self._known = Known[Reading, Spans](KNOWN_MAX)
 
     def spans(self, item: Prepared, spoken: Sequence[Spoken]) -> dict[int, Spans]:

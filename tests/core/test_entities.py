@@ -167,6 +167,13 @@ def test_what_is_beyond_the_limit_is_counted() -> None:
     assert Matcher(watched).find(text, mentions_max=0) == Found((), 12)
 
 
+def test_every_place_is_told_unless_the_whole_document_is_about_the_entity() -> None:
+    text = "Citi sued Bolt, Inc. Later Citi won."
+    found = MATCHER.find(text, ["BOLT"])
+    told = {mention.id: places for mention, places in zip(found.mentions, found.places, strict=True)}
+    assert told == {"C": (0, text.index("Citi won")), "BOLT": ()}
+
+
 def test_a_mention_is_a_value() -> None:
     assert MATCHER.find("Acme fell").mentions == (Mention("ACME", "Acme Corp.", "Acme", 0.8667),)
     assert MATCHER.find("") == MATCHER.find("Nobody fell") == Found()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.core.passages import Span, lowered, to_read, windows, worst
+from riskstream.core.passages import Span, apart, lowered, sentences, to_read, windows, worst
 from riskstream.core.records import Prediction
 
 
@@ -52,6 +52,33 @@ def test_windows_hold_the_whole_text_and_keep_their_limit(text: str, tokens_max:
 
 
 FIVE = [(0, 10), (8, 20), (18, 30), (28, 40), (38, 50)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("One. Two!", ["One.", " Two!"]),
+        ("Title\nOne. ", ["Title\n", "One. "]),
+        ("!! One... Two ?", ["!! One...", " Two ?"]),
+        ("甲跌。乙涨", ["甲跌。", "乙涨"]),
+        ("?!", []),
+    ],
+)
+def test_sentences_are_those_that_say_something(text: str, found: list[str]) -> None:
+    assert [text[start:end] for start, end in sentences(text)] == found
+
+
+@pytest.mark.parametrize(
+    ("scores", "found"),
+    [
+        ([0.9, 0.1, 0.1, 0.1, 0.1], [(0, 10)]),
+        ([0.9, 0.8, 0.1, 0.1, 0.1], [(0, 10), (10, 20)]),
+        ([0.8, 0.9, 0.7, 0.1, 0.6], [(0, 8), (8, 20), (20, 30), (38, 50)]),
+        ([0.1, 0.1, 0.1, 0.1, 0.1], []),
+    ],
+)
+def test_what_risky_windows_share_is_the_riskiest_ones(scores: list[float], found: list[Span]) -> None:
+    assert apart(FIVE, scores, 0.5) == tuple(found)
 
 
 @pytest.mark.parametrize(

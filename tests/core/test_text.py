@@ -16,6 +16,7 @@ from riskstream.core.text import (
     is_blank,
     language,
     normalise,
+    origin,
     snippet,
 )
 
@@ -43,6 +44,32 @@ def test_a_span_leads_back_to_the_original(original: str, text: str, part: str, 
     assert made.text == text == clean(original)
     start, end = made.span(text.index(part), text.index(part) + len(part))
     assert original[start:end] == found
+
+
+@given(st.text(max_size=10), st.text(max_size=40) | MARKS, st.data())
+def test_a_part_of_a_document_leads_back_to_the_feeds_own_text(title: str, sent: str, data: st.DataObject) -> None:
+    body = clean(sent).strip()
+    document = compose(clean(title).strip(), body)
+    back = origin(sent, document)
+    at = len(document) - len(body)
+    start = data.draw(st.integers(0, len(document)))
+    end = data.draw(st.integers(start, len(document)))
+    first, last = back.span(start, end)
+    assert 0 <= first <= last <= len(sent)
+    part = document[max(at, start) : max(at, end)]
+    if part and normalise(sent).offsets is None:
+        assert sent[first:last] == part
+    wider = back.span(start, len(document))
+    assert wider[0] <= first and last <= wider[1], "a longer part is made by a longer part"
+
+
+def test_a_title_leads_to_the_beginning_of_the_text() -> None:
+    sent = "  Acme &amp; Bolt defaulted "
+    document = compose("Ａcme", clean(sent).strip())
+    assert document == "Ａcme\nAcme & Bolt defaulted"
+    back = origin(sent, document)
+    assert sent[slice(*back.span(document.index("&"), len(document)))] == "&amp; Bolt defaulted"
+    assert sent[slice(*back.span(0, document.index("Bolt")))] == "Acme &amp; "
 
 
 def test_what_needs_no_change_has_no_map() -> None:

@@ -13,12 +13,11 @@ import pytest
 from riskstream.core.attribution import Reading, Spans, candidates, without
 from riskstream.core.entities import Matcher
 from riskstream.core.passages import logit
-from riskstream.core.ports import Explainer, Scorer
+from riskstream.core.ports import Scorer
 from riskstream.core.records import Encoded, Partition, Ticket
 from riskstream.core.text import clean, compose
 from riskstream.core.watchlist import parse_watchlist
-from riskstream.scoring.explain import ROUNDS, ExplainLimits, LeaveOut, explainer_of
-from riskstream.scoring.explain_torch import IntegratedGradients
+from riskstream.scoring.explain import ExplainLimits, LeaveOut
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.scoring.torch_backend import TorchScorer
 from tests.support.weighing import Weighing
@@ -95,13 +94,8 @@ def faithful(scorer: Scorer, readings: Sequence[Reading], found: Sequence[Spans]
     return sum(named) > 2 * max(0.0, sum(others)) and sum(named) > 1.0 and further >= 0.8 * len(readings)
 
 
-@pytest.mark.parametrize("kind", ["gradients", "leaving out"])
-def test_the_named_words_move_the_score_more_than_others(
-    kind: str, shipped: TorchScorer, adverse: list[Reading]
-) -> None:
-    explainer: Explainer = LeaveOut(shipped, LIMITS) if kind == "leaving out" else explainer_of(shipped, LIMITS)
-    assert isinstance(explainer, IntegratedGradients) == (kind == "gradients")
-    found = [raising(spans) for spans in explainer.explain(adverse)]
+def test_the_named_words_move_the_score_more_than_others(shipped: TorchScorer, adverse: list[Reading]) -> None:
+    found = [raising(spans) for spans in LeaveOut(shipped, LIMITS).explain(adverse)]
     assert all(1 <= len(spans) <= LIMITS.spans_max for spans in found)
     assert faithful(shipped, adverse, found)
 
@@ -117,18 +111,35 @@ def test_words_at_random_do_not_pass_for_telling(shipped: TorchScorer, adverse: 
 
 
 @pytest.mark.parametrize("filler", [0, 10, 300])
-def test_leaving_out_finds_each_weight_whatever_the_length(filler: int) -> None:
-    scorer = Weighing({"skipped": 2.0, "coupon": 0.5, "denies": -1.0})
+def test_leaving_out_finds_the_words_whatever_the_length(filler: int) -> None:
+    scorer = Weighing({"skipped": 2.0, "coupon": 1.0, "denies": -1.0})
     quiet = "and so it went " * (filler // 4)
     reading = Reading("Acme", f"{quiet}Acme skipped one coupon {quiet}but denies {quiet}")
-    (spans,) = LeaveOut(scorer, ExplainLimits(words_max=16, spans_max=3)).explain([reading])
+    (spans,) = LeaveOut(scorer, LIMITS).explain([reading])
     told = [(reading.text[start:end], weight) for start, end, weight in spans]
     if filler < 300:
-        heavy = [("skipped", pytest.approx(2.0)), ("coupon", pytest.approx(0.5)), ("denies", pytest.approx(-1.0))]
-        assert told == heavy
-    else:
-        assert told == [("skipped one coupon and", pytest.approx(2.5)), ("but denies and so it", pytest.approx(-1.0))]
-    assert scorer.passes <= ROUNDS * 16 + 1
+        assert [weight for _, weight in told] == pytest.approx([2.0, 1.0, -1.0])
+        assert all(word in text for word, (text, _) in zip(("skipped", "coupon", "denies"), told, strict=True))
+    assert "skipped" in told[0][0]
+    assert scorer.passes <= 3.5 * LIMITS.words_max
+
+
+def test_the_worst_sentence_is_asked_and_what_two_sentences_say_is_not_lost() -> None:
+    scorer = Weighing({"defaulted": 3.0, "warned": 1.0}, base=-1.0)
+    twice = "Acme defaulted on Monday. Its rival was warned. On Friday Acme defaulted again. Rain is expected."
+    (spans,) = LeaveOut(scorer, LIMITS).explain([Reading("Acme", twice)])
+    assert [(twice[start:end], weight) for start, end, weight in spans] == [("defaulted", pytest.approx(3.0))]
+    assert scorer.passes <= 10, "four sentences, and the words of one"
+
+
+def test_where_no_sentence_tells_the_text_is_asked() -> None:
+    class Together(Weighing):
+        def said(self, item: Encoded) -> float:
+            return 0.9 if {ord("X"), ord("Y")} <= set(item.tokens) else 0.1
+
+    text = "One X here. One Y there. Nothing else."
+    (spans,) = LeaveOut(Together({}), LIMITS).explain([Reading("", text)])
+    assert ["X" in text[start:end] or "Y" in text[start:end] for start, end, _ in spans] == [True, True]
 
 
 def test_words_that_tell_only_together_are_named_together() -> None:
@@ -143,13 +154,13 @@ def test_words_that_tell_only_together_are_named_together() -> None:
 
 
 def test_texts_without_words_are_explained_by_nothing(shipped: TorchScorer) -> None:
-    for explainer in (LeaveOut(ConstantScorer(), LIMITS), explainer_of(shipped, LIMITS)):
+    for explainer in (LeaveOut(ConstantScorer(), LIMITS), LeaveOut(shipped, LIMITS)):
         assert explainer.explain([]) == []
         assert explainer.explain([Reading("Acme", "Acme"), Reading("", "?!")]) == [(), ()]
 
 
 def test_an_explanation_does_not_depend_on_its_company(shipped: TorchScorer, adverse: list[Reading]) -> None:
-    explainer = explainer_of(shipped, LIMITS)
+    explainer = LeaveOut(shipped, LIMITS)
     (alone,) = explainer.explain(adverse[:1])
     together = explainer.explain(adverse[:3])[0]
     assert [span[:2] for span in alone] == [span[:2] for span in together]

@@ -15,7 +15,7 @@ from riskstream.service.question import Wishes
 from tests.support.weighing import Weighing
 
 SCORER = Weighing({"defaulted": 4.0, "insolvent": 6.0, "cured": -1.0}, base=-2.0, tokens_max=200)
-DESK = Desk(WindowLimits(overlap=40))
+DESK = Desk(WindowLimits(tokens_max=0, overlap=40))
 CALM = "The parties meet &amp; talk every quarter in Ｌｏｎｄｏｎ. "
 LONG = CALM * 30 + "The Guarantor has defaulted. " + CALM * 300 + "The Borrower is insolvent. " + CALM * 30
 
@@ -75,7 +75,7 @@ def test_a_named_entity_is_read_where_it_is_named() -> None:
 
 
 def test_only_so_many_windows_are_read() -> None:
-    desk = Desk(WindowLimits(overlap=40, windows_max=10))
+    desk = Desk(WindowLimits(tokens_max=0, overlap=40, windows_max=10))
     (told,) = score_chunk([json.dumps({"text": LONG}).encode()], SCORER, desk)
     place = msgspec.json.decode(msgspec.json.encode(told))["passage"]
     assert place["windows"] == 10 and place["left_out"] > 70

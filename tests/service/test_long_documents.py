@@ -37,7 +37,7 @@ def contract(clauses: int, risky_at: int) -> str:
 
 def rig(folder: Path, **scoring: object) -> Rig:
     made = Rig(folder, feed=FEED, scorer=Weighing(SCORER, base=-2.0, tokens_max=400))
-    sections = Settings(scoring={"window_overlap_tokens": 80, **scoring})  # type: ignore[arg-type]
+    sections = Settings(scoring={"window_tokens_max": 0, "window_overlap_tokens": 80, **scoring})  # type: ignore[arg-type]
     made.settings = made.daemon.settings = made.settings.model_copy(update={"scoring": sections.scoring})
     return made
 
@@ -50,6 +50,11 @@ async def signals_of(rig: Rig, text: str, title: str = "") -> dict[str, Signal]:
     return {signal.entity.id: signal for signal in found if isinstance(signal, Signal)}
 
 
+def telling(phrases: list[str]) -> list[str]:
+    """The words of each phrase that the scorer knows, where it has at most one other."""
+    return [word for phrase in phrases if len(phrase.split()) <= 2 for word in phrase.split() if word in SCORER]
+
+
 async def test_the_worst_passage_speaks_and_says_where_it_stands(tmp_path: Path) -> None:
     text = contract(300, risky_at=170)
     signals = await signals_of(rig(tmp_path), text, title="Acme: loan agreement")
@@ -59,7 +64,7 @@ async def test_the_worst_passage_speaks_and_says_where_it_stands(tmp_path: Path)
     assert acme.passage.end - acme.passage.start <= 420
     assert acme.risk_score > 0.8 > 0.2 > bolt.risk_score
     assert "Acme has defaulted on the Senior Notes & has not cured" in acme.snippet
-    assert [acme.snippet[start:end] for start, end, _ in acme.spans] == ["defaulted", "cured"]
+    assert telling([acme.snippet[start:end] for start, end, _ in acme.spans]) == ["defaulted", "cured"]
     assert acme.passage.windows == 5 and bolt.passage.windows == 2
 
 
@@ -86,7 +91,7 @@ async def test_evidence_carries_the_words(tmp_path: Path) -> None:
         alerts = [msgspec.json.decode(m.value or b"", type=Alert) for m in await rigged.read("riskstream.alerts")]
     (evidence,) = next(alert.evidence for alert in alerts if alert.subject.id == "ACME")
     assert len(evidence.text) <= 500
-    assert [evidence.text[start:end] for start, end, _ in evidence.spans] == ["defaulted", "cured"]
+    assert telling([evidence.text[start:end] for start, end, _ in evidence.spans]) == ["defaulted", "cured"]
 
 
 async def test_calm_and_disabled_scores_are_not_explained(tmp_path: Path) -> None:
