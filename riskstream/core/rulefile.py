@@ -127,7 +127,10 @@ def _rule(origin: str, index: int, values: dict[str, Any], mistakes: list[Operat
     hold = _hold(table)
     lower_after_ms = table.seconds("lower_after_s", hold.keep_ms / 1000)
     unconfirmed_max = cast("Severity", table.text("unconfirmed_max", "severe", SEVERITIES))
-    denied_hold_ms = table.seconds("denied_hold_s", DENIED_HOLD_MS / 1000)
+    silent = shape.name == "flatline"
+    denied_hold_ms = table.seconds("denied_hold_s", 0 if silent else DENIED_HOLD_MS / 1000)
+    if silent and denied_hold_ms:
+        table.wrong("denied_hold_s", "means nothing for flatline", "remove it: nobody can deny a silence")
     update_ms = table.seconds("update_s", 900, least=1)
     labels, owner = _labels(table.table("labels")), table.text("owner", "")
     if owner:

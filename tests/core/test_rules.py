@@ -167,6 +167,14 @@ def test_mistakes_of_what_mutes(text: str, says: str) -> None:
     assert any(says in str(mistake) for mistake in mistakes), [str(mistake) for mistake in mistakes]
 
 
+def test_silence_cannot_be_denied() -> None:
+    silent = rule_of('[[rule]]\nname = "r"\nshape = "flatline"\nlimit = 60')
+    assert silent.condition.denied_hold_ms == 0
+    _, mistakes = check_rules('[[rule]]\nname = "r"\nshape = "flatline"\nlimit = 60\ndenied_hold_s = 9', "rules.toml")
+    assert ["denied_hold_s = 9: means nothing for flatline" in str(mistake) for mistake in mistakes] == [True]
+    assert rule_of(PLAIN).condition.denied_hold_ms > 0
+
+
 def test_an_owner_is_a_label_too() -> None:
     assert rule_of(PLAIN + 'owner = "anna"').labels == {"owner": "anna"}
     assert rule_of(PLAIN + 'owner = "anna"\nlabels = { owner = "desk" }').labels == {"owner": "desk"}

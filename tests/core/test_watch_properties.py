@@ -138,7 +138,6 @@ window_s = 20
 limits = { watch = 2, severe = 3 }
 for_s = 1
 [[rule]]
-denied_hold_s = 20
 name = "silent"
 shape = "flatline"
 window_s = 30
