@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format kafka kafka-jars chaos tools train pin clean
+.PHONY: bench help install demo test lint format kafka kafka-jars chaos tools train pin clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -67,6 +67,10 @@ chaos: install kafka-jars ## N documents through 3 pods on 3 brokers under fault
 train: install ## Fine-tune as CONFIG says (config/train/finrisk.toml); PROCESSES=2 shares it among two processes
 	$(if $(filter-out 1,$(PROCESSES)),$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m riskstream,$(BIN)/riskstream) \
 		train --config $(CONFIG) $(ARGS)
+
+bench: install ## Measure against what people would use instead; within ten minutes (ARGS=scoring for one bench)
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	$(BIN)/python -m bench $(ARGS)
 
 pin: install ## Pin again after pyproject.toml changed; `make pin UPGRADE=--upgrade` takes newer versions
 	$(PIN) --extra dev pyproject.toml --output-file requirements/dev.txt
