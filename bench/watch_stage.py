@@ -23,7 +23,7 @@ from riskstream.kafka.client import KafkaBroker
 from riskstream.kafka.cluster import Cluster
 from riskstream.kafka.config import KafkaConfig
 from riskstream.sections import Http, Watch
-from riskstream.sections_kafka import Kafka, Topics
+from riskstream.sections.kafka import Kafka, Topics
 from riskstream.service import parts
 from riskstream.service.app import Daemon
 from riskstream.settings import Settings

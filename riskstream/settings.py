@@ -30,10 +30,10 @@ from riskstream.sections import (
     State,
     Watch,
 )
-from riskstream.sections_kafka import Kafka, Topics
-from riskstream.sections_learning import Reviews, Trainer
-from riskstream.sections_sink import Sink
-from riskstream.sections_trouble import Overload, Watchdogs
+from riskstream.sections.kafka import Kafka, Topics
+from riskstream.sections.learning import Reviews, Trainer
+from riskstream.sections.sink import Sink
+from riskstream.sections.trouble import Overload, Watchdogs
 
 ENV_PREFIX = "RISKSTREAM_"
 DEFAULT_FILE = Path("config/riskstream.toml")

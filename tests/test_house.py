@@ -15,20 +15,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "riskstream"
-SECTIONS = frozenset({"sections", "sections_kafka", "sections_learning", "sections_sink", "sections_trouble"})
 EDGES = frozenset({"kafka", "scoring", "registry", "telemetry"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "core": frozenset(),
     **dict.fromkeys(EDGES, frozenset({"core"})),
     "report": frozenset({"core"}),
     "trainer": frozenset({"core", "scoring", "registry"}),
-    "service": frozenset({"core", *EDGES, "report", "settings", *SECTIONS}),
+    "service": frozenset({"core", *EDGES, "report", "settings", "sections"}),
     "sections": frozenset({"core"}),
-    "sections_kafka": frozenset({"sections"}),
-    "sections_trouble": frozenset({"sections"}),
-    "sections_learning": frozenset({"sections"}),
-    "sections_sink": frozenset({"sections"}),
-    "settings": frozenset({"core", *SECTIONS}),
+    "settings": frozenset({"core", "sections"}),
     "cli": frozenset(
         {
             "cli_data",

@@ -19,7 +19,7 @@ from riskstream.core import codec
 from riskstream.core.labels import Fault, Label, Question, Refused, gather, join, read_label
 from riskstream.core.ports import Broker
 from riskstream.core.records import Labels, Message, Signal
-from riskstream.sections_kafka import Topics
+from riskstream.sections.kafka import Topics
 
 log = logging.getLogger(__name__)
 LINES_MAX = 5

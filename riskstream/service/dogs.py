@@ -17,7 +17,7 @@ from riskstream.core.errors import InternalError, LaneLost
 from riskstream.core.ports import Source
 from riskstream.core.records import Partition
 from riskstream.core.stillness import Stillness
-from riskstream.sections_trouble import Watchdogs
+from riskstream.sections.trouble import Watchdogs
 from riskstream.service.lanes import LaneRun
 from riskstream.service.report import Report
 from riskstream.telemetry.watchdogs import Dog

@@ -24,8 +24,8 @@ from riskstream.core.watchlist import parse_watchlist, watchlist_hash
 from riskstream.kafka.config import KafkaConfig
 from riskstream.scoring.explain import ExplainLimits
 from riskstream.sections import Batching, Feed, Models, Scoring
-from riskstream.sections_kafka import Kafka
-from riskstream.sections_learning import Reviews
+from riskstream.sections.kafka import Kafka
+from riskstream.sections.learning import Reviews
 from riskstream.service.cores import usable_cores
 from riskstream.service.explaining import ExplainPolicy
 from riskstream.service.pipeline import Preparer

@@ -28,7 +28,7 @@ from riskstream.core.ports import Broker, Partitions, Source, Start
 from riskstream.core.records import Partition
 from riskstream.kafka.errors import OffsetGone
 from riskstream.sections import Stages
-from riskstream.sections_trouble import Watchdogs
+from riskstream.sections.trouble import Watchdogs
 from riskstream.service.dogs import StageDogs
 from riskstream.service.flow import Flow
 from riskstream.service.gaps import Gaps

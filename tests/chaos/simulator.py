@@ -30,7 +30,7 @@ from riskstream.core.clock import parse_ms
 from riskstream.core.errors import RiskstreamError
 from riskstream.core.records import Message, Output, Partition
 from riskstream.sections import Feed, Http, Stages, Watch
-from riskstream.sections_kafka import Topics
+from riskstream.sections.kafka import Topics
 from riskstream.service import parts
 from riskstream.service.app import Daemon
 from riskstream.settings import Settings

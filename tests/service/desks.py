@@ -10,8 +10,8 @@ from typing import Any
 
 from riskstream.registry.store import set_alias
 from riskstream.sections import Models
-from riskstream.sections_kafka import Topics
-from riskstream.sections_learning import Trainer
+from riskstream.sections.kafka import Topics
+from riskstream.sections.learning import Trainer
 from riskstream.settings import Settings
 from tests.trainer.bases import ROOT, write_config, write_rows
 

@@ -10,7 +10,7 @@ from riskstream.core.ports import Ends, Partitions, Start, TopicInfo
 from riskstream.core.records import Message, Output, Partition, Ticket
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.sections import Stages
-from riskstream.sections_trouble import Watchdogs
+from riskstream.sections.trouble import Watchdogs
 from riskstream.service.health import Health
 from riskstream.service.lanes import Done, Finish, Restored
 from riskstream.service.stage import Stage

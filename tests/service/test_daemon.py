@@ -18,8 +18,8 @@ from riskstream.core.ports import TopicInfo
 from riskstream.core.records import Encoded, Message, Output, Prediction
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Http
-from riskstream.sections_learning import Reviews
-from riskstream.sections_trouble import Overload
+from riskstream.sections.learning import Reviews
+from riskstream.sections.trouble import Overload
 from riskstream.service import parts
 from riskstream.telemetry.events import OUTCOMES
 from tests.service.daemons import NOW, Rig

@@ -17,7 +17,7 @@ from riskstream.kafka.memory import MemoryBroker
 from riskstream.kafka.memory_group import MemorySource
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Scoring
-from riskstream.sections_trouble import Watchdogs
+from riskstream.sections.trouble import Watchdogs
 from riskstream.service.health import Health
 from riskstream.telemetry import Metrics, Telemetry
 from tests.service.daemons import Rig

@@ -10,7 +10,7 @@ import pytest
 from riskstream.core import codec
 from riskstream.core.records import Output
 from riskstream.sections import Feed
-from riskstream.sections_learning import Reviews
+from riskstream.sections.learning import Reviews
 from tests.service.daemons import Rig
 from tests.support.brokers import publish
 

@@ -24,7 +24,7 @@ from riskstream.core.ports import Start
 from riskstream.core.records import Alert, Output
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.sections import Stages
-from riskstream.sections_sink import Sink
+from riskstream.sections.sink import Sink
 from riskstream.service.health import Health
 from riskstream.service.serving import follow_alerts
 from riskstream.service.sinks.alertmanager import AlertmanagerSink

@@ -11,7 +11,7 @@ import msgspec
 from riskstream.core.contracts import SEVERITIES, Severity
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Alert
-from riskstream.sections_sink import Sink
+from riskstream.sections.sink import Sink
 from riskstream.settings import read_secret
 
 MARK = "whsec_"

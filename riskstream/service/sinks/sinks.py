@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from riskstream.core.ports import Start
-from riskstream.sections_sink import Sink
+from riskstream.sections.sink import Sink
 from riskstream.service.sinks.alertmanager import AlertmanagerSink
 from riskstream.service.sinks.config import target
 from riskstream.service.sinks.webhook import WebhookProcessor
