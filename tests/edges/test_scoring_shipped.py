@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from riskstream.core.records import Encoded, Partition, Prediction, Ticket
+from riskstream.scoring.golden import check_golden
+from riskstream.scoring.openvino_backend import OpenVinoScorer
 from riskstream.scoring.torch_backend import TorchScorer
 
 ROOT = Path(__file__).parents[2] / "models" / "finrisk"
@@ -35,20 +37,24 @@ PAIRS = [
 """(who it is good for, who it is bad for, text)"""
 
 
-@pytest.fixture(scope="module")
-def shipped() -> TorchScorer:
-    return TorchScorer.load(ROOT / (ROOT / "champion").read_text().strip(), device="cpu")
+Shipped = TorchScorer | OpenVinoScorer
 
 
-def items(scorer: TorchScorer, pairs: list[tuple[str, str]]) -> list[Encoded]:
+@pytest.fixture(scope="module", params=[TorchScorer, OpenVinoScorer])
+def shipped(request: pytest.FixtureRequest) -> Shipped:
+    """The champion, on every backend that ships."""
+    return request.param.load(ROOT / (ROOT / "champion").read_text().strip())  # type: ignore[no-any-return]
+
+
+def items(scorer: Shipped, pairs: list[tuple[str, str]]) -> list[Encoded]:
     return [Encoded(TICKET, index, tokens) for index, tokens in enumerate(scorer.encode(pairs))]
 
 
-def score(scorer: TorchScorer, pairs: list[tuple[str, str]]) -> list[Prediction]:
+def score(scorer: Shipped, pairs: list[tuple[str, str]]) -> list[Prediction]:
     return scorer.score(items(scorer, pairs))
 
 
-def test_the_weights_fit_their_limit(shipped: TorchScorer) -> None:
+def test_the_weights_fit_their_limit(shipped: Shipped) -> None:
     assert shipped.name == f"finrisk@{shipped.manifest.version}"
     size = (ROOT / shipped.manifest.version / "model.safetensors").stat().st_size
     assert size <= WEIGHTS_BYTES_MAX
@@ -56,7 +62,11 @@ def test_the_weights_fit_their_limit(shipped: TorchScorer) -> None:
     assert wanted == set(shipped.manifest.files)
 
 
-def test_trouble_scores_above_the_threshold_and_calm_below(shipped: TorchScorer) -> None:
+def test_it_scores_as_it_did_when_it_was_published(shipped: Shipped) -> None:
+    check_golden(shipped, ROOT / shipped.manifest.version)
+
+
+def test_trouble_scores_above_the_threshold_and_calm_below(shipped: Shipped) -> None:
     limit = shipped.manifest.thresholds.risk_score
     found = score(shipped, ALARMS + QUIET)
     loud = [round(one.risk_score, 3) for one in found[: len(ALARMS)]]
@@ -68,7 +78,7 @@ def test_trouble_scores_above_the_threshold_and_calm_below(shipped: TorchScorer)
 
 
 @pytest.mark.parametrize(("good", "bad", "text"), PAIRS)
-def test_the_entity_decides_whose_news_it_is(shipped: TorchScorer, good: str, bad: str, text: str) -> None:
+def test_the_entity_decides_whose_news_it_is(shipped: Shipped, good: str, bad: str, text: str) -> None:
     for_good, for_bad = score(shipped, [(good, text), (bad, text)])
     negative, positive = map(shipped.labels.sentiment.index, ("negative", "positive"))
     assert for_good.sentiment[positive] > for_good.sentiment[negative]
@@ -76,13 +86,13 @@ def test_the_entity_decides_whose_news_it_is(shipped: TorchScorer, good: str, ba
     assert for_good.risk_score < shipped.manifest.thresholds.risk_score <= for_bad.risk_score
 
 
-def test_a_kind_of_risk_is_named(shipped: TorchScorer) -> None:
+def test_a_kind_of_risk_is_named(shipped: Shipped) -> None:
     default, breach = score(shipped, [ALARMS[0], ("Palmetto Pay", "Hackers stole customer data from Palmetto Pay")])
     assert shipped.labels.risk[max(range(12), key=default.risk.__getitem__)] == "credit"
     assert shipped.labels.risk[max(range(12), key=breach.risk.__getitem__)] == "cyber"
 
 
-def test_a_score_does_not_depend_on_its_company(shipped: TorchScorer) -> None:
+def test_a_score_does_not_depend_on_its_company(shipped: Shipped) -> None:
     """The promise of the design: no probability moves by more than 0.005 with batch mates, padding or place."""
     long = [("Keldon Bank", "Keldon Bank said on Monday that " + "results were mixed and " * 12 + "guidance was cut")]
     batch = items(shipped, ALARMS + QUIET + long)
