@@ -2,7 +2,7 @@
 
     golden (old rows)   no head may fall by more than `worse_max`, beyond what chance explains
                         the calibration error of the risk score may not rise by more than `calibration_worse_max`
-    held (new labels)   the mean over their rows must rise, beyond what chance explains
+    held (new labels)   the mean over their rows must rise, beyond what chance explains, and no head may fall so
 
 Rule 1. A row's score is 0 to 1: a right class is 1, a severity loses by the square of its distance, categories count
         what both name over what either names. Each version decides at its own thresholds.
@@ -103,10 +103,12 @@ def decide(golden: tuple[Answers, Answers], held: tuple[Answers, Answers], limit
     """Judge (champion, candidate) on old rows and on new labels."""
     old, new = changes(*golden), changes(*held)
     before, after = golden[0].calibration, golden[1].calibration
+    judged = [("golden", head, c) for head, c in old.items() if c.n >= ROWS_MIN]
+    judged += [("held", head, c) for head, c in new.items() if head != "all"]
     reasons = [
-        f"golden {head} fell from {c.before:.4f} to {c.after:.4f}, more than {limits.worse_max} and beyond chance"
-        for head, c in old.items()
-        if c.n >= ROWS_MIN and c.after - c.before < -limits.worse_max and c.high < 0
+        f"{rows} {head} fell from {c.before:.4f} to {c.after:.4f}, more than {limits.worse_max} and beyond chance"
+        for rows, head, c in judged
+        if c.after - c.before < -limits.worse_max and c.high < 0
     ]
     if not any(c.n >= ROWS_MIN for c in old.values()):
         reasons.append(f"no head has {ROWS_MIN} golden rows, so nothing shows that it is not worse")

@@ -26,7 +26,7 @@ def version(right: int, of: int, *, calibration: float = 0.05, head: str = "seve
         ((900, 870, 1000), (10, 10, 60), 0.05, False, "golden severity fell"),
         ((900, 900, 1000), (10, 10, 60), 0.05, False, "not shown to be better"),
         ((900, 900, 1000), (10, 11, 60), 0.05, False, "not shown to be better"),  # one row may be chance
-        ((900, 900, 1000), (40, 10, 60), 0.05, False, "not shown to be better"),
+        ((900, 900, 1000), (40, 10, 60), 0.05, False, "held severity fell"),
         ((900, 900, 1000), (10, 40, 60), 0.08, False, "calibration error"),
         ((20, 20, 25), (10, 40, 60), 0.05, False, "no head has 30 golden rows"),
         ((40, 39, 40), (10, 40, 60), 0.05, True, ""),  # 2.5 points of 40 rows is one row: chance explains it
@@ -44,6 +44,18 @@ def test_better_on_new_labels_and_not_worse_on_old_rows(
     )
     assert decision.promoted is promoted
     assert (why in decision.reasons[0]) if why else decision.reasons == ()
+
+
+def test_a_gain_in_one_head_does_not_pay_for_a_loss_in_another() -> None:
+    def both(risk: int, severity: int) -> Answers:
+        made = [version(right, 60, head=head) for head, right in (("risk", risk), ("severity", severity))]
+        return Answers(made[0].heads | made[1].heads, made[0].texts, 0.05)
+
+    golden = (version(900, 1000), version(900, 1000))
+    assert decide(golden, (both(5, 40), both(55, 40)), LIMITS).promoted
+    decision = decide(golden, (both(5, 40), both(55, 20)), LIMITS)
+    assert decision.held["all"].low > 0
+    assert [reason.split(" fell")[0] for reason in decision.reasons] == ["held severity"]
 
 
 def test_the_rows_of_one_text_come_and_go_together() -> None:
