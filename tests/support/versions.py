@@ -48,8 +48,8 @@ def without_a_rules_label(root: Path, version: str) -> None:
     build_tiny(root, seed=int(version), version=version, labels=msgspec.structs.replace(LABELS, risk=risk))
 
 
-def other_scores(root: Path, version: str, by: float = 0.05) -> None:
-    """It scores otherwise than when it was published; its hashes are right."""
+def other_scores(root: Path, version: str, by: float = 0.3) -> None:
+    """It scores otherwise than when it was published, by more than any precision excuses; its hashes are right."""
     good(root, version)
     path = root / "tiny" / version / GOLDEN
     golden = json.loads(path.read_text())
