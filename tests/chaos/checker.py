@@ -28,6 +28,7 @@ from tests.chaos import figures
 from tests.chaos.documents import HEADER, WATCHLIST, Entry
 from tests.chaos.files import Record, Run, read
 from tests.chaos.model import risk_score
+from tests.chaos.pauses import charged, pauses, spans
 
 DEAD = {"nan": "model_error", "kill": "model_error", "malformed": "malformed"}
 """Kinds that leave a dead letter, and its reason."""
@@ -195,13 +196,15 @@ def judge(directory: Path) -> int:
     for line in found.lines():
         print(line, file=sys.stderr)
     signals = [record for record in outputs if record.topic == run.signals]
+    stood = pauses(inputs, signals)
     told = {
         "seed": run.seed,
         "documents": len(inputs),
         "signals": found.signals,
         "alerts": found.alerts,
         **found.kinds(),
-        "longest_pause_s": figures.longest_pause_s(inputs, signals),
+        "longest_pause_s": round(max((pause.seconds for pause in stood), default=0.0), 1),
+        "pauses_s": charged(stood, spans(directory)),
         **figures.faults(directory),
         "fencings": figures.fencings(directory),
     }

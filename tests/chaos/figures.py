@@ -1,35 +1,12 @@
-"""The figures of a run, from its files alone: how long records waited, what befell it, what went on meanwhile."""
+"""The figures of a run, from its files alone: what befell it, and what went on meanwhile."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.files import Record, lines
-
-
-def longest_pause_s(inputs: Sequence[Record], signals: Sequence[Record]) -> float:
-    """The longest that a feed partition with work waiting gave no signal.
-
-    Between one signal seen and the next, of which the waiting began at the later of the two: the signal before it, or
-    the arrival of its own document.
-    """
-    arrived = {(record.topic, record.partition, record.offset): record.seen_ms for record in inputs}
-    seen: defaultdict[tuple[str, int], dict[int, int]] = defaultdict(dict)
-    for record in signals:
-        place = json.loads(record.value)["signal_id"].partition("#")[0]
-        topic, partition, offset = place.rsplit("/", 2)
-        seen[topic, int(partition)].setdefault(int(offset), record.seen_ms)
-    longest_ms = 0
-    for lane, times in seen.items():
-        before_ms = 0
-        for offset, seen_ms in sorted(times.items()):
-            longest_ms = max(longest_ms, seen_ms - max(before_ms, arrived.get((*lane, offset), seen_ms)))
-            before_ms = max(before_ms, seen_ms)
-    return round(longest_ms / 1000, 1)
+from tests.chaos.files import lines
 
 
 def faults(directory: Path) -> dict[str, Any]:

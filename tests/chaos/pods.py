@@ -133,12 +133,13 @@ class PodProcess:
                     *("--slow-file", str(self.slow_file)),
                     cwd=ROOT,
                     preexec_fn=die_with_parent,
+                    start_new_session=True,  # its own share of the processor, as on a machine of its own
                     stderr=log,
                     stdout=log,
                 )
             self._diary.write(pod=self.name, pid=self._process.pid, event="started")
             code = await self._process.wait()
-            self._diary.write(pod=self.name, pid=self._process.pid, event="ended", code=code)
+            self._diary.write(pod=self.name, pid=self._process.pid, event="ended", code=code, asked=self.expected_end)
             self.deaths += code == -signal.SIGKILL and not self.expected_end
             if self._wanted:
                 await asyncio.sleep(RESTART_S)

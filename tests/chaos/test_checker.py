@@ -14,6 +14,7 @@ from tests.chaos import figures
 from tests.chaos.checker import Findings, check
 from tests.chaos.documents import Mix, entries
 from tests.chaos.files import Record, Run
+from tests.chaos.pauses import Pause, Span, charged, pauses, spans
 from tests.chaos.simulator import Schedule, run_files
 
 CALM = Schedule(
@@ -176,7 +177,37 @@ def test_a_pause_is_counted_from_the_signal_before_or_the_arrival_whichever_is_l
 
     inputs = [at(0, 0), at(1, 1_000), at(2, 60_000)]
     signals = [at(n, ms, f'{{"signal_id": "feed/0/{n}#E01"}}') for n, ms in ((0, 500), (1, 21_000), (2, 60_100))]
-    assert figures.longest_pause_s(inputs, signals) == 20.0
+    found = pauses(inputs, signals)
+    assert [(pause.from_ms, pause.to_ms) for pause in found] == [(0, 500), (1_000, 21_000), (60_000, 60_100)]
+
+
+@pytest.mark.parametrize(
+    ("faults", "charged_to"),
+    [
+        ((), {"none": 20.0}),
+        ((("kill", 900, 15_000),), {"kill": 20.0, "none": 5.0}),
+        ((("kill", 0, 9_000), ("text", 12_000, 13_000)), {"kill+text": 20.0, "none": 5.0}),
+        ((("kill", 0, 9_000), ("kill", 12_000, 50_000)), {"kill": 5.0, "kill+kill": 20.0}),
+        ((("slow", 21_001, 29_000),), {"none": 20.0}),
+    ],
+)
+def test_a_pause_is_charged_to_all_faults_that_it_meets(
+    faults: tuple[tuple[str, int, int], ...], charged_to: dict[str, float]
+) -> None:
+    found = [Pause("feed", 0, 1_000, 21_000), Pause("feed", 1, 30_000, 35_000)]
+    assert charged(found, [Span(*fault) for fault in faults]) == charged_to
+
+
+def test_a_process_that_nobody_asked_to_end_is_a_fault_until_the_next_has_started(tmp_path: Path) -> None:
+    ends = [("POD1", -9, False), ("POD2", -9, True), ("POD3", 1, False)]
+    lines = [
+        {"pod": pod, "event": "ended", "code": code, "asked": asked, "at_ms": 100} for pod, code, asked in ends
+    ] + [{"pod": pod, "event": "started", "at_ms": 300} for pod, *_ in ends]
+    (tmp_path / "members.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "faults.jsonl").write_text(
+        '{"kind": "kill", "from_ms": 90, "to_ms": 400}\n{"kind": "text", "to_ms": 0, "from_ms": 0}\n'
+    )
+    assert spans(tmp_path) == [Span("kill", 90, 400), Span("text", 100, 300), Span("exit", 100, 300)]
 
 
 def test_figures_come_from_the_files(tmp_path: Path) -> None:
