@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: bench help install demo test lint format kafka kafka-jars chaos tools train pin clean
+.PHONY: bench help install demo test lint format docs kafka kafka-jars chaos tools train pin clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -51,6 +51,9 @@ lint: install ## Check style, format and types
 format: install ## Format, and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: install ## Write what is made from the code: the references of settings, metrics and commands
+	$(BIN)/python -m dev.references
 
 kafka: install kafka-jars ## Run one local Kafka broker until Ctrl-C
 	$(BIN)/python dev/kafka/serve.py $(ARGS)

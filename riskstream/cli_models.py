@@ -42,7 +42,7 @@ def train(config: Path, trials: int | None) -> int:
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--data", default="../shared/data", show_default=True, help="Where the labelled files are.")
-@click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True)
+@click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True, help="Which rows.")
 @click.option("--against", type=click.Path(path_type=Path), help="Another version, to compare with on the same rows.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the report goes.  [default: MODEL/reports]")
 @click.option(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from riskstream.core.errors import OperatorError
 from riskstream.settings import Settings, load, read_secret
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(
@@ -102,14 +98,3 @@ def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path: Path) -> None:
         read_secret("http.token_file", file)
     with pytest.raises(OperatorError, match=r"http\.token_file.*cannot be read"):
         read_secret("http.token_file", tmp_path / "none")
-
-
-def test_the_settings_file_is_what_the_code_says() -> None:
-    spec = importlib.util.spec_from_file_location("settings_reference", ROOT / "dev" / "settings_reference.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.TARGET.read_text(encoding="utf-8") == module.reference(), (
-        "run: python dev/settings_reference.py --write"
-    )
-    assert [feed.name for feed in Settings(**tomllib.loads(module.reference())).feed] == ["news", "social"]

@@ -1,4 +1,4 @@
-"""An event becomes metric changes. What each metric means, and what to do about it, is in docs/metrics.md.
+"""An event becomes metric changes. What each metric means, and what to do about it, is in `series/`.
 
     Metrics(feeds, sinks) ── apply(event) ──► one registry ── render(accept) ──► /metrics
 
@@ -25,13 +25,7 @@ from riskstream.core.records import Partition, Reason, Severity
 from riskstream.core.refusals import REFUSALS
 from riskstream.telemetry import events as ev
 from riskstream.telemetry import trials, watchdogs
-
-_WAIT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_END_TO_END_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
-"""From a fast stage to a night's backlog: published to committed is hours where a feed was down."""
-_LOAD_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-_TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-_RATIO = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
+from riskstream.telemetry.series import SERIES
 
 EXPLAIN_OUTCOMES = ("explained", "known", "skipped", "failed")
 
@@ -49,10 +43,10 @@ class Metrics:
         self._open: dict[Partition, Mapping[tuple[str, Severity], int]] = {}
         self._ever_open: set[tuple[str, Severity]] = set()
         self._sizes: dict[Partition, int] = {}
-        self._define_score()
-        self._define_stream()
-        self._define_watch()
-        self._define_model()
+        self._make_score()
+        self._make_stream()
+        self._make_watch()
+        self._make_model()
         for explained in EXPLAIN_OUTCOMES:
             self.explanations.labels(explained)
         for why in WHYS:
@@ -63,64 +57,61 @@ class Metrics:
             self.state_evicted.labels(evicted)
         self.expect(feeds=feeds, sinks=sinks)
 
-    def _counter(self, name: str, help_text: str, *labels: str) -> prom.Counter:
-        return prom.Counter(f"riskstream_{name}", help_text, labels, registry=self.registry)
+    def _counter(self, name: str) -> prom.Counter:
+        series = SERIES[name]
+        return prom.Counter(f"riskstream_{name}", series.says, series.labels, registry=self.registry)
 
-    def _gauge(self, name: str, help_text: str, *labels: str) -> prom.Gauge:
-        return prom.Gauge(f"riskstream_{name}", help_text, labels, registry=self.registry)
+    def _gauge(self, name: str) -> prom.Gauge:
+        series = SERIES[name]
+        return prom.Gauge(f"riskstream_{name}", series.says, series.labels, registry=self.registry)
 
-    def _histogram(self, name: str, help_text: str, buckets: Sequence[float], *labels: str) -> prom.Histogram:
-        return prom.Histogram(f"riskstream_{name}", help_text, labels, registry=self.registry, buckets=buckets)
-
-    def _define_score(self) -> None:
-        self.documents = self._counter("documents", "Messages of a feed, by what became of them", "feed", "outcome")
-        self.rejected = self._counter("rejected", "Messages that could not be scored, by why", "feed", "reason")
-        self.signals = self._counter("signals", "Signals committed", "feed")
-        self.entities_dropped = self._counter("entities_dropped", "Mentions beyond the limit of a document", "feed")
-        self.reviews = self._counter("reviews", "Scored pairs that were asked to be labelled, by why", "why")
-        self.late = self._counter("late", "Signals older than age_max_s, kept out of windows", "feed")
-        self.cache_hits = self._counter("cache_hits", "Pairs answered without the model")
-        self.queue = self._histogram("queue_seconds", "What a batch's oldest pair waited before the model", _WAIT_S)
-        self.tokenize = self._histogram(
-            "tokenize_seconds", "Reading, matching, tokenising a group of messages", _WAIT_S
+    def _histogram(self, name: str) -> prom.Histogram:
+        series = SERIES[name]
+        return prom.Histogram(
+            f"riskstream_{name}", series.says, series.labels, registry=self.registry, buckets=series.buckets
         )
-        self.inference = self._histogram("inference_seconds", "One batch in the model", _WAIT_S)
-        self.batch_texts = self._histogram("batch_texts", "Pairs in a batch", _TEXTS)
-        self.padding = self._histogram("batch_padding_ratio", "Share of a batch's tokens that is padding", _RATIO)
 
-    def _define_stream(self) -> None:
-        self.end_to_end = self._histogram(
-            "end_to_end_seconds", "From publication (score) or arrival (watch) to committed", _END_TO_END_S, "stage"
-        )
-        self.lag = self._gauge("lag_records", "Records that this daemon has not committed yet", "topic")
-        self.lanes = self._gauge("lanes", "Lanes by what they are doing", "stage", "state")
+    def _make_score(self) -> None:
+        self.documents = self._counter("documents_total")
+        self.rejected = self._counter("rejected_total")
+        self.signals = self._counter("signals_total")
+        self.entities_dropped = self._counter("entities_dropped_total")
+        self.reviews = self._counter("reviews_total")
+        self.late = self._counter("late_total")
+        self.cache_hits = self._counter("cache_hits_total")
+        self.queue = self._histogram("queue_seconds")
+        self.tokenize = self._histogram("tokenize_seconds")
+        self.inference = self._histogram("inference_seconds")
+        self.batch_texts = self._histogram("batch_texts")
+        self.padding = self._histogram("batch_padding_ratio")
+        self.explanations = self._counter("explanations_total")
+        self.explain = self._histogram("explain_seconds")
+
+    def _make_stream(self) -> None:
+        self.end_to_end = self._histogram("end_to_end_seconds")
+        self.lag = self._gauge("lag_records")
+        self.lanes = self._gauge("lanes")
         self.watchdogs = watchdogs.WatchdogMetrics(self._counter, self._gauge)
-        self.transactions = self._counter("transactions", "Transactions by how they ended", "stage", "outcome")
-        self.transaction = self._histogram(
-            "transaction_seconds", "One transaction, opened to committed", _WAIT_S, "stage"
-        )
-        self.fenced = self._counter("fenced", "Lanes that another owner took while we held them", "stage")
-        self.restore = self._histogram("restore_seconds", "Reading one lane's state back from the log", _LOAD_S)
-        self.loop_lag = self._histogram("loop_lag_seconds", "How late the event loop woke up", _WAIT_S)
+        self.transactions = self._counter("transactions_total")
+        self.transaction = self._histogram("transaction_seconds")
+        self.fenced = self._counter("fenced_total")
+        self.restore = self._histogram("restore_seconds")
+        self.loop_lag = self._histogram("loop_lag_seconds")
 
-    def _define_watch(self) -> None:
-        self.alerts = self._counter("alerts", "Records of alerts committed", "rule", "severity", "state")
-        self.alerts_open = self._gauge("alerts_open", "Alerts that are open now", "rule", "severity")
-        self.alerts_held = self._counter("alerts_held", "Alerts that a limit held back", "rule", "reason")
-        self.state_entities = self._gauge("state_entities", "Subjects kept in state")
-        self.state_evicted = self._counter("state_evicted", "Subjects that left state", "reason")
-        self.sink_failures = self._counter("sink_failures", "Deliveries that a sink did not take", "sink")
+    def _make_watch(self) -> None:
+        self.alerts = self._counter("alerts_total")
+        self.alerts_open = self._gauge("alerts_open")
+        self.alerts_held = self._counter("alerts_held_total")
+        self.state_entities = self._gauge("state_entities")
+        self.state_evicted = self._counter("state_evicted_total")
+        self.sink_failures = self._counter("sink_failures_total")
 
-    def _define_model(self) -> None:
-        self.model_info = self._gauge("model_info", "1 for the model version that answers", "model")
-        self.model_refused = self._counter("model_refused", "Model versions that were not taken", "reason")
-        self.model_swap = self._histogram("model_swap_seconds", "Fetching, checking and warming up a version", _LOAD_S)
-        self.config_hash = self._gauge("config_hash", "1 for the configuration in force", "kind", "hash")
-        self.explanations = self._counter(
-            "explanations", "Pairs whose score was to be explained, by outcome", "outcome"
-        )
-        self.explain = self._histogram("explain_seconds", "Explaining a few pairs in the model", _WAIT_S)
-        self.score_drift = self._gauge("score_drift", "Distance of a head's scores from those at training", "head")
+    def _make_model(self) -> None:
+        self.model_info = self._gauge("model_info")
+        self.model_refused = self._counter("model_refused_total")
+        self.model_swap = self._histogram("model_swap_seconds")
+        self.config_hash = self._gauge("config_hash")
+        self.score_drift = self._gauge("score_drift")
 
     def expect(
         self,

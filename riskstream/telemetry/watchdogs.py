@@ -33,11 +33,11 @@ Watchdog = GapsSeen | WatchdogBarked
 
 
 class WatchdogMetrics:
-    """The series of these events. `counter` and `gauge` make one in the daemon's registry."""
+    """The series of these events. `counter` and `gauge` make one of `series/` in the daemon's registry."""
 
-    def __init__(self, counter: Callable[..., prom.Counter], gauge: Callable[..., prom.Gauge]) -> None:
-        self.gaps = gauge("gaps", "Partitions that cannot be read on, by why", "stage", "topic", "reason")
-        self.barked = counter("watchdog", "What stood still or ran out of memory, by which part", "dog")
+    def __init__(self, counter: Callable[[str], prom.Counter], gauge: Callable[[str], prom.Gauge]) -> None:
+        self.gaps = gauge("gaps")
+        self.barked = counter("watchdog_total")
         for dog in DOGS:
             self.barked.labels(dog)
 

@@ -1,13 +1,8 @@
-"""Writes `config/riskstream.toml` from the settings themselves, so that the file and the code cannot drift apart.
-
-python dev/settings_reference.py            # prints it
-python dev/settings_reference.py --write    # writes it
-"""
+"""`config/riskstream.toml`: every setting as a comment with its default, and the feeds to begin with."""
 
 from __future__ import annotations
 
 import json
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -17,12 +12,11 @@ from pydantic.fields import FieldInfo
 
 from riskstream.settings import Settings
 
-TARGET = Path(__file__).parent.parent / "config" / "riskstream.toml"
 HEAD = """\
 # The settings of riskstream. Each line that is commented out shows the default.
 # The environment stands above this file: RISKSTREAM_KAFKA__BOOTSTRAP_SERVERS=broker:9092
 # Relative paths count from the directory that the daemon is started in.
-# Written by dev/settings_reference.py from the code; a test holds the two together.
+# Written by `make docs` from the code; a test holds the two together.
 """
 FEEDS = """
 [[feed]]
@@ -46,7 +40,7 @@ SINKS = """
 EXAMPLES = {"feed": FEEDS, "sink": SINKS}
 
 
-def reference() -> str:
+def text() -> str:
     """The whole file."""
     parts = [HEAD]
     tables = []
@@ -70,7 +64,7 @@ def _array(name: str, field: FieldInfo) -> str:
 
 
 def _setting(key: str, field: FieldInfo, indent: str = "") -> str:
-    value = f"{key} = {_toml(field.default)}" if not field.is_required() else f"{key} = …   (must be given)"
+    value = f"{key} = {toml(field.default)}" if not field.is_required() else f"{key} = …   (must be given)"
     text = textwrap.wrap(f"{field.description}", 110 - len(indent))
     if indent:
         return "\n".join([f"{indent}{value}", *(f"{indent}    {line}" for line in text)])
@@ -81,7 +75,8 @@ def _comment(text: str | None) -> str:
     return "\n".join(f"# {line}" for line in textwrap.wrap(" ".join((text or "").split()), 110))
 
 
-def _toml(value: Any) -> str:
+def toml(value: Any) -> str:
+    """A value as a settings file has it."""
     if value is None:
         return '"…"   (not set)'
     if isinstance(value, bool):
@@ -89,10 +84,3 @@ def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{}"
     return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
-
-
-if __name__ == "__main__":
-    if "--write" in sys.argv:
-        TARGET.write_text(reference(), encoding="utf-8")
-    else:
-        sys.stdout.write(reference())

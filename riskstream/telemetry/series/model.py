@@ -1,0 +1,49 @@
+"""The series of the model and the configuration in force."""
+
+from __future__ import annotations
+
+from riskstream.telemetry.series.shape import LOAD_S, Series
+
+MODEL: tuple[Series, ...] = (
+    Series(
+        "model_info",
+        "gauge",
+        says="1 for the version that answers",
+        advice="`count by (model)`: more than one for long means that a pod cannot take the new one",
+        labels=("model",),
+    ),
+    Series(
+        "model_refused_total",
+        "counter",
+        says="Versions that were not taken, by why: `hash`, `labels`, `golden`, `load`, `missing`, `registry`",
+        advice=(
+            "The version before goes on. The log names the file or the figure; `docs/registry.md` says what to do for "
+            "each"
+        ),
+        labels=("reason",),
+    ),
+    Series(
+        "model_swap_seconds",
+        "histogram",
+        says="Fetching, checking and warming up a version, at the start and at each swap",
+        advice="Only cost: scoring goes on meanwhile",
+        buckets=LOAD_S,
+    ),
+    Series(
+        "config_hash",
+        "gauge",
+        says="1 for the `rules` and the `watchlist` in force",
+        advice="`count by (kind, hash)`: pods that differ run with different files",
+        labels=(
+            "kind",
+            "hash",
+        ),
+    ),
+    Series(
+        "score_drift",
+        "gauge",
+        says="Distance of a head's scores from those at training",
+        advice="Rises: label some of `riskstream.reviews`, and let the trainer refresh",
+        labels=("head",),
+    ),
+)
