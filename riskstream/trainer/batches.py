@@ -4,6 +4,7 @@
 
 Rule 1. The stream is endless and a function of its seed alone: whoever resumes skips what was done and goes on.
 Rule 2. Processes of one run take every n-th batch, so none sees a batch of another.
+Rule 3. What is asked about one text in one draw is side by side, so that its answers can be compared (`loss.contrast`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 import msgspec
+import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
@@ -20,6 +22,9 @@ from riskstream.scoring.tokenizer import PairTokenizer
 from riskstream.trainer.augment import Augmenter
 from riskstream.trainer.data import Example
 from riskstream.trainer.loss import Targets
+
+Drawn = tuple[int, Example]
+"""An example, and the number of its draw: those that ask about one text at a time have the same."""
 
 LOOK_AHEAD = 2048
 """Rows sorted by length at a time: enough that a batch's rows are of one length, few enough that batches stay mixed."""
@@ -34,7 +39,10 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Batches(IterableDataset[dict[str, Tensor]]):
-    """The endless stream of training batches, as tensors by name: `ids`, `mask` and the targets of each head."""
+    """The endless stream of training batches, as tensors by name: `ids`, `mask`, `draw` and the targets of each head.
+
+    Rows of one number of `draw` ask about one text.
+    """
 
     def __init__(
         self,
@@ -58,7 +66,7 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         first = share.rank + share.done * share.of
         while True:
             for chunk, rows in self._chunks(rng):
-                groups = by_length([len(row) for row in rows], self._batch_tokens)
+                groups = by_length([len(row) for row in rows], self._batch_tokens, [draw for draw, _ in chunk])
                 rng.shuffle(groups)
                 for group in groups:
                     if place >= first and place % share.of == share.rank:
@@ -71,34 +79,43 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         count = sum(len(by_length([len(r) for r in rows], self._batch_tokens)) for _, rows in self._chunks(rng))
         return max(1, round(epochs * count / self.share.of))
 
-    def _chunks(self, rng: random.Random) -> Iterator[tuple[list[Example], list[tuple[int, ...]]]]:
+    def _chunks(self, rng: random.Random) -> Iterator[tuple[list[Drawn], list[tuple[int, ...]]]]:
         epoch = drawn(self._examples, rng)
         for start in range(0, len(epoch), LOOK_AHEAD):
             chunk = epoch[start : start + LOOK_AHEAD]
-            yield chunk, self._tokenizer.encode([self._augmenter.pair(example, rng) for example in chunk])
+            yield chunk, self._tokenizer.encode([self._augmenter.pair(example, rng) for _, example in chunk])
 
-    def _tensors(self, examples: Sequence[Example], rows: list[tuple[int, ...]]) -> dict[str, Tensor]:
+    def _tensors(self, chosen: Sequence[Drawn], rows: list[tuple[int, ...]]) -> dict[str, Tensor]:
         ids, mask = pad(rows, self._pad_id)
-        return {"ids": ids, "mask": mask, **self._targets.of(examples)}
+        draw = torch.tensor([draw for draw, _ in chosen])
+        return {"ids": ids, "mask": mask, "draw": draw, **self._targets.of([example for _, example in chosen])}
 
 
-def drawn(examples: Sequence[Example], rng: random.Random) -> list[Example]:
-    """One epoch's examples in random order: each `repeat` times, a fraction by chance."""
-    epoch: list[Example] = []
+def drawn(examples: Sequence[Example], rng: random.Random) -> list[Drawn]:
+    """One epoch's examples: each `repeat` times, a fraction by chance; in random order, those of one text together."""
+    draws: dict[tuple[str, int], list[Example]] = {}
     for example in examples:
         whole = int(example.repeat)
-        times = whole + (rng.random() < example.repeat - whole)
-        epoch.extend([example] * times)
-    rng.shuffle(epoch)
-    return epoch
+        for time in range(whole + (rng.random() < example.repeat - whole)):
+            draws.setdefault((example.text, time), []).append(example)
+    texts = list(draws.values())
+    rng.shuffle(texts)
+    return [(draw, example) for draw, asked in enumerate(texts) for example in asked]
 
 
-def by_length(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
-    """Places grouped so that rows × longest row stays within `batch_tokens`; shortest first."""
+def by_length(lengths: Sequence[int], batch_tokens: int, draws: Sequence[int] | None = None) -> list[list[int]]:
+    """Places grouped so that rows × longest row stays within `batch_tokens`; shortest first.
+
+    Places of one number of `draws` stay side by side, by the longest of them; a full batch may still part them.
+    """
+    kin = draws if draws is not None else range(len(lengths))
+    longest: dict[int, int] = {}
+    for draw, length in zip(kin, lengths, strict=True):
+        longest[draw] = max(length, longest.get(draw, 0))
     groups: list[list[int]] = []
     group: list[int] = []
-    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if group and (len(group) + 1) * lengths[place] > batch_tokens:
+    for place in sorted(range(len(lengths)), key=lambda i: (longest[kin[i]], kin[i])):
+        if group and (len(group) + 1) * longest[kin[place]] > batch_tokens:
             groups.append(group)
             group = []
         group.append(place)

@@ -102,6 +102,7 @@ class FitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     head_dropout: float = 0.1
     attention_dropout: float = 0.0
     focal_gamma: float = 0.0
+    contrast_weight: float = 0.0
     threads: int = 2
     average_decay: float = 0.0
     adversarial_norm: float = 0.0

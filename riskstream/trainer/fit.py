@@ -74,11 +74,8 @@ def fit(
         report, state = _one(config, labels, train, valid, base, folder, seed)
         reports.append(report)
         states.append(state)
-    mean = {
-        name: sum((s[name].double() for s in states[1:]), states[0][name].double()) / len(states) for name in states[0]
-    }
     if is_main():
-        save_whole({name: tensor.to(states[0][name].dtype) for name, tensor in mean.items()}, out / NET)
+        save_whole(mean_of(states), out / NET)
         (out / REPORT).write_bytes(msgspec.json.encode(reports[-1]))
     return reports[-1]
 

@@ -20,6 +20,7 @@ from riskstream.trainer.data import Example
 
 UNLABELLED = -100
 SINGLE = ("sentiment", "severity", "topic")
+CONTRASTED = ("sentiment", "severity")
 
 
 class Targets:
@@ -78,6 +79,9 @@ class Losses:
                 continue
             loss = self._head(head, logits[head], targets[head])
             total = total + weight * loss / (rows * self.coverage[head])
+        if self._config.contrast_weight:
+            for head in CONTRASTED:
+                total = total + self._config.contrast_weight * contrast(logits[head], targets[head], targets["draw"])
         return total
 
     def _head(self, head: str, logits: Tensor, target: Tensor) -> Tensor:
@@ -116,3 +120,18 @@ def severity_loss(logits: Tensor, target: Tensor, order_weight: float) -> Tensor
     cumulative = logits.softmax(dim=1).cumsum(dim=1)
     wanted = F.one_hot(target, logits.shape[1]).to(logits.dtype).cumsum(dim=1)
     return F.cross_entropy(logits, target, reduction="sum") + order_weight * (cumulative - wanted).square().sum()
+
+
+def contrast(logits: Tensor, target: Tensor, draw: Tensor) -> Tensor:
+    """What tells two entities of one text apart: a mean over the pairs of a draw whose labels differ, 0 without any.
+
+    For entities i and j with labels a and b, softplus(-((zᵢa - zᵢb) - (zⱼa - zⱼb))): whatever the text alone adds to
+    the logits of both cancels, so that only the difference between the entities is learnt.
+    """
+    pairs = (draw[:, None] == draw) & (target[:, None] != target) & (target != UNLABELLED)
+    i, j = (pairs & (target != UNLABELLED)[:, None]).triu(diagonal=1).nonzero(as_tuple=True)
+    if not len(i):
+        return logits.new_zeros(())
+    a, b = target[i], target[j]
+    margin = (logits[i, a] - logits[i, b]) - (logits[j, a] - logits[j, b])
+    return F.softplus(-margin).mean()

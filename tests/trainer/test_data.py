@@ -171,7 +171,16 @@ def test_a_fraction_of_a_repeat_is_drawn_by_chance(tmp_path: Path) -> None:
     file = write(tmp_path, "one.jsonl", [row(text=f"text {n}") for n in range(400)])
     examples = load(tmp_path, DataFile(file.path, repeat=1.5))
     epoch = drawn(examples, random.Random(1))
-    assert 550 < len(epoch) < 650 and {e.text for e in epoch} == {e.text for e in examples}
+    assert 550 < len(epoch) < 650 and {e.text for _, e in epoch} == {e.text for e in examples}
+
+
+def test_what_is_asked_about_one_text_is_drawn_together(tmp_path: Path) -> None:
+    rows = [row(text=f"text {n}", entity=name) for n in range(50) for name in ("Acme", "Bolt")]
+    file = write(tmp_path, "one.jsonl", rows)
+    epoch = drawn(load(tmp_path, DataFile(file.path, repeat=2.0)), random.Random(1))
+    assert [draw for draw, _ in epoch] == [n for n in range(100) for _ in ("Acme", "Bolt")]
+    assert all(first.text == second.text for (_, first), (_, second) in zip(epoch[::2], epoch[1::2], strict=True))
+    assert [e.text for _, e in epoch] != sorted(e.text for _, e in epoch)
 
 
 def test_batches_stay_within_their_tokens() -> None:
@@ -179,6 +188,10 @@ def test_batches_stay_within_their_tokens() -> None:
     groups = by_length(lengths, 100)
     assert sorted(place for group in groups for place in group) == list(range(len(lengths)))
     assert all(len(g) * max(lengths[i] for i in g) <= 100 or len(g) == 1 for g in groups)
+
+
+def test_rows_of_one_draw_share_a_batch_though_their_lengths_differ() -> None:
+    assert by_length([10, 30, 12, 11], 60, [7, 7, 8, 9]) == [[3, 2], [0, 1]]
 
 
 EXAMPLE = Example("Acme sued by Bolt", "Acme", "en", "s", "", "train", ("a",), 1.0, 1, None, 2, (1,), None)

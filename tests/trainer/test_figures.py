@@ -14,7 +14,7 @@ from riskstream.scoring.manifest import Platt
 from riskstream.trainer.calibrate import calibrate, category_thresholds, fit_platt, recall_threshold, temperature
 from riskstream.trainer.data import Example
 from riskstream.trainer.loop import rate
-from riskstream.trainer.loss import UNLABELLED, severity_loss
+from riskstream.trainer.loss import UNLABELLED, contrast, severity_loss
 from riskstream.trainer.metrics import auc, brier_skill, ece, f1, kappa, levels_of, macro_f1
 
 
@@ -103,6 +103,25 @@ def test_severity_costs_more_the_further_it_is_off() -> None:
     )
     assert far > 2 * near > 0
     assert severity_loss(logits, torch.tensor([UNLABELLED]), 1.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "draws", "expected"),
+    [
+        ([[2.0, 0.0], [0.0, 1.0]], [0, 1], [5, 5], math.log1p(math.exp(-3.0))),
+        ([[12.0, 10.0], [-7.0, -6.0]], [0, 1], [5, 5], math.log1p(math.exp(-3.0))),
+        ([[2.0, 0.0], [2.0, 0.0]], [0, 1], [5, 5], math.log(2.0)),
+        ([[2.0, 0.0], [0.0, 1.0]], [0, 1], [5, 6], 0.0),
+        ([[2.0, 0.0], [0.0, 1.0]], [1, 1], [5, 5], 0.0),
+        ([[2.0, 0.0], [0.0, 1.0]], [0, UNLABELLED], [5, 5], 0.0),
+    ],
+    ids=["told apart", "whatever the text adds", "alike", "two texts", "one label", "unlabelled"],
+)
+def test_the_contrast_looks_at_the_difference_between_entities_of_one_text_alone(
+    logits: list[list[float]], labels: list[int], draws: list[int], expected: float
+) -> None:
+    found = contrast(torch.tensor(logits), torch.tensor(labels), torch.tensor(draws))
+    assert float(found) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def fitted(config: TrainConfig, out: Path) -> FitReport:
         {"fit": {"average_decay": 0.9, "evaluations": 2}},
         {"fit": {"adversarial_norm": 0.5}},
         {"fit": {"accumulation": 2, "schedule": "cosine", "layer_decay": 0.9, "focal_gamma": 2.0}},
+        {"fit": {"contrast_weight": 0.5}},
         {"fit": {"seeds": [1, 2]}},
         {"fit": {"gradient_checkpointing": True}},
         {"lora": {"rank": 4}},
