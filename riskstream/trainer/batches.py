@@ -21,6 +21,7 @@ from riskstream.scoring.heads import pad
 from riskstream.scoring.tokenizer import PairTokenizer
 from riskstream.trainer.augment import Augmenter
 from riskstream.trainer.data import Example
+from riskstream.trainer.lengths import by_length
 from riskstream.trainer.loss import Targets
 
 Drawn = tuple[int, Example]
@@ -101,24 +102,3 @@ def drawn(examples: Sequence[Example], rng: random.Random) -> list[Drawn]:
     texts = list(draws.values())
     rng.shuffle(texts)
     return [(draw, example) for draw, asked in enumerate(texts) for example in asked]
-
-
-def by_length(lengths: Sequence[int], batch_tokens: int, draws: Sequence[int] | None = None) -> list[list[int]]:
-    """Places grouped so that rows × longest row stays within `batch_tokens`; shortest first.
-
-    Places of one number of `draws` stay side by side, by the longest of them; a full batch may still part them.
-    """
-    kin = draws if draws is not None else range(len(lengths))
-    longest: dict[int, int] = {}
-    for draw, length in zip(kin, lengths, strict=True):
-        longest[draw] = max(length, longest.get(draw, 0))
-    groups: list[list[int]] = []
-    group: list[int] = []
-    for place in sorted(range(len(lengths)), key=lambda i: (longest[kin[i]], kin[i])):
-        if group and (len(group) + 1) * longest[kin[place]] > batch_tokens:
-            groups.append(group)
-            group = []
-        group.append(place)
-    if group:
-        groups.append(group)
-    return groups

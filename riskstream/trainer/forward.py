@@ -8,8 +8,8 @@ import numpy as np
 
 from riskstream.scoring.calibration import Array
 from riskstream.scoring.torch_backend import TorchScorer
-from riskstream.trainer.batches import by_length
 from riskstream.trainer.data import Example
+from riskstream.trainer.lengths import by_length
 
 BATCH_TOKENS = 4096
 

@@ -13,11 +13,12 @@ import pytest
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Labels
 from riskstream.trainer.augment import Augmenter, orders
-from riskstream.trainer.batches import by_length, drawn
+from riskstream.trainer.batches import drawn
 from riskstream.trainer.bias import templates
 from riskstream.trainer.config import AugmentConfig, DataConfig, DataFile, SplitShares, load_config
 from riskstream.trainer.copies import copies
 from riskstream.trainer.data import Example, leaked, load_examples, load_rows, of
+from riskstream.trainer.lengths import by_length
 from riskstream.trainer.rows import check_rows
 
 LABELS = Labels(
