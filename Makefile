@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: bench help install demo test lint format docs kafka kafka-jars chaos tools train pin clean
+.PHONY: bench help install demo test lint format docs site kafka kafka-jars chaos tools train pin clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -55,6 +55,10 @@ format: install ## Format, and mend what can be mended by itself
 docs: install ## Write what is made from the code: the references of settings, metrics and commands
 	$(BIN)/python -m dev.references
 
+site: install ## Build the pages as a site in .cache/site; a broken link is an error
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/docs.txt
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 kafka: install kafka-jars ## Run one local Kafka broker until Ctrl-C
 	$(BIN)/python dev/kafka/serve.py $(ARGS)
 
@@ -80,6 +84,7 @@ pin: install ## Pin again after pyproject.toml changed; `make pin UPGRADE=--upgr
 	$(PIN) --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
 	$(PIN) --extra train --constraint requirements/dev.txt pyproject.toml --output-file requirements/cuda.txt
 	$(PIN) --extra bench --constraint requirements/dev.txt pyproject.toml --output-file requirements/bench.txt
+	$(PIN) --extra docs --constraint requirements/dev.txt pyproject.toml --output-file requirements/docs.txt
 
 clean: ## Remove .venv and every cache
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -9,6 +9,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -279,3 +280,19 @@ def test_no_file_names_a_package_registry() -> None:
     assert {path: wrong for path, wrong in found.items() if wrong} == {}
     assert registries(f"url = https://{HOSTS[0]}/simple".encode()) == [HOSTS[0]]
     assert registries(b"https://mvnrepository.example/") == []
+
+
+def without_a_place(nav: str, pages: list[str]) -> list[str]:
+    """Pages that the nav of the site, as the text of mkdocs.yml, does not name; a `*` names all that it matches."""
+    named = re.findall(r"^ +- (?:[^:\n]+: )?(\S+\.md)$", nav, re.MULTILINE)
+    return [page for page in pages if not any(fnmatch(page, name) for name in named)]
+
+
+def test_every_page_has_a_place_in_the_site() -> None:
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+    pages = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")]
+    assert len(pages) >= 30
+    assert without_a_place(nav, ["README.md", "CHANGELOG.md", *pages]) == []
+    assert without_a_place("\n  - x: docs/a.md\n  - docs/b/*.md\n", ["docs/a.md", "docs/b/1.md", "docs/c.md"]) == [
+        "docs/c.md"
+    ]
