@@ -81,8 +81,8 @@ bench: install ## Measure against what people would use instead; within ten minu
 
 pin: install ## Pin again after pyproject.toml changed; `make pin UPGRADE=--upgrade` takes newer versions
 	$(PIN) --extra dev pyproject.toml --output-file requirements/dev.txt
-	$(PIN) --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
-	$(PIN) --extra train --constraint requirements/dev.txt pyproject.toml --output-file requirements/cuda.txt
+	$(PIN) --extra tracing --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
+	$(PIN) --extra train --extra tracing --constraint requirements/dev.txt pyproject.toml --output-file requirements/cuda.txt
 	$(PIN) --extra bench --constraint requirements/dev.txt pyproject.toml --output-file requirements/bench.txt
 	$(PIN) --extra docs --constraint requirements/dev.txt pyproject.toml --output-file requirements/docs.txt
 

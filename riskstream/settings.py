@@ -33,6 +33,7 @@ from riskstream.sections import (
 from riskstream.sections.kafka import Kafka, Topics
 from riskstream.sections.learning import Reviews, Trainer
 from riskstream.sections.sink import Sink
+from riskstream.sections.tracing import Tracing
 from riskstream.sections.trouble import Overload, Watchdogs
 
 ENV_PREFIX = "RISKSTREAM_"
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
     http: Http = Http()
     sink: tuple[Sink, ...] = ()
     log: Log = Log()
+    tracing: Tracing = Tracing()
 
     @classmethod
     def settings_customise_sources(

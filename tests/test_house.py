@@ -51,6 +51,7 @@ ONLY_IN: dict[str, frozenset[str]] = {
     "aiokafka": frozenset({"kafka"}),
     "torch": frozenset({"scoring", "trainer"}),
     "openvino": frozenset({"scoring"}),
+    "opentelemetry": frozenset({"telemetry"}),
     "transformers": frozenset({"scoring", "trainer"}),
     "aiohttp": frozenset({"service"}),
     "prometheus_client": frozenset({"telemetry"}),

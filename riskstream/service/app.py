@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from riskstream import __version__
-from riskstream.core.errors import DeviceLost, OperatorError, UnknownTopic, first_error
+from riskstream.core.errors import DeviceLost, OperatorError, first_error
 from riskstream.core.ports import Broker, Scorer, Start
 from riskstream.core.records import Alert
 from riskstream.core.watch import WatchLimits
@@ -35,6 +35,7 @@ from riskstream.service.serving import Table, follow_alerts
 from riskstream.service.sinks.sinks import START as SINKS_START
 from riskstream.service.sinks.sinks import Sinks
 from riskstream.service.stage import Stage
+from riskstream.service.starting import check_topics, make_traces
 from riskstream.service.swap import Follower, Loaded, load_first
 from riskstream.service.taster import ChildTaster, score_as_daemon
 from riskstream.service.tasting import Taster
@@ -43,6 +44,9 @@ from riskstream.settings import Settings, read_secret
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.events import ConfigLoaded, ModelLoaded, ServiceStarted, ServiceStopped, ServiceStopping
 from riskstream.telemetry.watchdogs import WatchdogBarked
+
+if TYPE_CHECKING:
+    from riskstream.service.tracing import Traces
 
 StageName = Literal["score", "watch", "serve"]
 STAGES: tuple[StageName, ...] = ("score", "watch", "serve")
@@ -69,6 +73,7 @@ class Daemon:
         now_ms: Callable[[], int] = wall_ms,
         on_alert: Callable[[Alert], None] | None = None,
         taster: Taster | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.settings, self.telemetry, self.stages = settings, telemetry, tuple(stages)
         self.health = Health()
@@ -78,7 +83,8 @@ class Daemon:
         self._taster = taster or ChildTaster(partial(score_as_daemon, settings, scorer), telemetry=telemetry)
         self._worker: Worker | None = None
         self._loaded: Loaded | None = None
-        self._partitions: dict[str, int] = {}
+        self._partitions: Mapping[str, int] = {}
+        self._traces = traces or make_traces(settings)
         self._board = Board() if "serve" in self.stages else None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -94,7 +100,8 @@ class Daemon:
         try:
             broker = self._broker or KafkaBroker(parts.kafka_config(settings.kafka, settings.app))
             try:
-                await self._check_topics(broker, inputs.rules.rolls_up)
+                rollups = inputs.rules.rolls_up
+                self._partitions = await check_topics(broker, settings, self.stages, rollups=rollups)
                 scorer = await self._load_model(inputs) if "score" in self.stages else None
                 await self._work(broker, inputs, scorer, sinks, stop)
             finally:
@@ -104,6 +111,8 @@ class Daemon:
                     await self._worker.close()
                 if self._broker is None:
                     await broker.close()
+                if self._traces is not None:
+                    await self._traces.close()
         finally:
             await self.http.stop()
 
@@ -177,7 +186,7 @@ class Daemon:
             broker,
             self.settings.app,
             starts,
-            processor,
+            processor if self._traces is None else self._traces.around(name, processor),
             self.settings.stages,
             telemetry=self.telemetry,
             health=self.health,
@@ -196,7 +205,7 @@ class Daemon:
         scorer = self._scorer or self._loaded.scorer  # type: ignore[union-attr]
         if "watch" in self.stages:
             parts.check_rules_fit(inputs.rules, scorer)
-        self._worker = Worker(scorer)
+        self._worker = Worker(scorer) if self._traces is None else self._traces.worker(scorer)
         unchecked = self._loaded is not None and self._loaded.unchecked
         seconds = time.monotonic() - started
         self.telemetry.emit(ModelLoaded(scorer.name, scorer.backend, seconds, unchecked=unchecked))
@@ -228,22 +237,6 @@ class Daemon:
             self.http.scoring.show(scorer, self._now_ms())
 
         return Follower(self.settings.models, loaded, inputs.rules, take, telemetry=self.telemetry)
-
-    async def _check_topics(self, broker: Broker, rollups: bool) -> None:
-        there = await broker.topics()
-        for name in parts.topics_used(self.settings, self.stages, rollups=rollups):
-            if name not in there:
-                fix = "create it with `riskstream topics create`, or correct the name"
-                raise UnknownTopic("topic", name, "is not on the broker", fix)
-        if "watch" in self.stages:
-            topics = self.settings.topics
-            parts.check_append_times(there, [topics.signals])
-            parts.check_partitions(there, topics.signals, topics.state)
-            self._partitions = {topics.state: there[topics.signals].partitions}
-            if rollups:
-                parts.check_append_times(there, [topics.rollups])
-                parts.check_partitions(there, topics.rollups, topics.rollups_state, "topics.rollups_state")
-                self._partitions[topics.rollups_state] = there[topics.rollups].partitions
 
     def _score_processor(self, inputs: parts.Inputs, scorer: Scorer) -> ScoreProcessor:
         s = self.settings

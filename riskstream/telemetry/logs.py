@@ -13,6 +13,9 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 
 import msgspec
@@ -76,7 +79,28 @@ def fields_of(event: ev.Event) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value not in ("", None)}
 
 
+Names = Mapping[tuple[object, object], Mapping[str, str]]
+_NOBODY: Names = {}
+_TRACES: ContextVar[Names] = ContextVar("traces", default=_NOBODY)
+
+
+@contextmanager
+def naming(traces: Names) -> Iterator[None]:
+    """Lines about these alerts, as (id, sequence), get the ids of their traces while this lasts."""
+    token = _TRACES.set(traces)
+    try:
+        yield
+    finally:
+        _TRACES.reset(token)
+
+
+def _trace_ids(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event.update(_TRACES.get().get((event.get("alert_id"), event.get("sequence")), {}))
+    return event
+
+
 _SHARED: tuple[Processor, ...] = (
+    _trace_ids,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),

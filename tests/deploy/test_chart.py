@@ -159,6 +159,17 @@ def test_a_gpu_pod_asks_for_its_device_and_never_falls_back_to_a_cpu() -> None:
 
 
 @pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [("https://otel.example/v1/traces", 443), ("http://otel/v1/traces", 80), ("http://otel:4318/v1/traces", 4318)],
+)
+def test_a_collector_is_reached_through_closed_egress(endpoint: str, port: int) -> None:
+    manifests = render("--set", f"networkPolicy.restrictEgress=true,tracing.endpoint={endpoint}")
+    (policy,) = of_kind(manifests, "NetworkPolicy")
+    _, brokers = policy["spec"]["egress"]
+    assert [one["port"] for one in brokers["ports"]] == [9092, port]
+
+
+@pytest.mark.parametrize(
     ("kind", "wanted"), [("none", set()), ("hpa", {"HorizontalPodAutoscaler"}), ("keda", {"ScaledObject"})]
 )
 def test_one_value_chooses_what_scales(kind: str, wanted: set[str]) -> None:

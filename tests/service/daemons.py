@@ -7,16 +7,20 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from opentelemetry.sdk.trace import SpanProcessor
+
 from riskstream.core.clock import parse_ms
 from riskstream.core.ports import Scorer
-from riskstream.core.records import Message, Output
+from riskstream.core.records import Headers, Message, Output
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Http, Section, Stages, Watch
 from riskstream.service import parts
 from riskstream.service.app import ROLLUPS, Daemon
+from riskstream.service.tracing import Traces
 from riskstream.settings import Settings
 from riskstream.telemetry import Metrics, Telemetry
+from riskstream.telemetry.tracing import Tracing
 
 NOW = parse_ms("2026-03-09T12:00:00Z")
 WATCHLIST = "id,name,aliases,groups\nACME,Acme Corp,Acme,makers\nBOLT,Bolt Bank,,banks\n"
@@ -32,11 +36,21 @@ limits = { watch = 1 }
 class Rig:
     """The daemon, its broker, and the clock that both are told."""
 
-    def __init__(self, folder: Path, *, feed: Feed, scorer: Scorer | None = None, **sections: Section) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        feed: Feed,
+        scorer: Scorer | None = None,
+        traced_by: SpanProcessor | None = None,
+        app: str = "riskstream",
+        **sections: Section,
+    ) -> None:
         (folder / "watchlist.csv").write_text(WATCHLIST)
         (folder / "rules.toml").write_text(RULES)
         self.now_ms = NOW
         self.settings = Settings(
+            app=app,
             feed=(feed,),
             http=Http(port=0, open=True),
             stages=Stages(commit_ms=1),
@@ -52,6 +66,7 @@ class Rig:
             broker=self.broker,
             scorer=scorer or ConstantScorer(),
             now_ms=lambda: self.now_ms,
+            traces=Traces(self.settings, Tracing(self.settings.app, 1.0, traced_by)) if traced_by else None,
         )
 
     @asynccontextmanager
@@ -68,10 +83,10 @@ class Rig:
             stop.set()
             await asyncio.wait_for(task, 10)
 
-    async def send(self, *values: bytes | None) -> None:
+    async def send(self, *values: bytes | None, headers: Headers = (("trace", b"1"),)) -> None:
         """Documents into the feed, and wait until all that follows from them is committed."""
         publisher = await self.broker.publisher()
-        await publisher.send([Output(self.feed.topic, b"key", value, (("trace", b"1"),), 0) for value in values])
+        await publisher.send([Output(self.feed.topic, b"key", value, headers, 0) for value in values])
         await self.settle()
 
     async def settle(self) -> None:

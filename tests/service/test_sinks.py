@@ -126,6 +126,21 @@ async def test_every_record_is_posted_in_the_order_of_its_alert(
     assert len({headers["webhook-id"] for headers, _ in receiver.taken}) == 6
 
 
+@pytest.mark.parametrize(
+    ("parent", "posted"),
+    [(f"00-{'0af7' * 8}-{'b7ad' * 4}-01", True), (f"00-{'0af7' * 8}-{'b7ad' * 4}-01\r\nHost: x", False), ("", False)],
+)
+async def test_a_record_that_is_traced_is_posted_with_its_trace(
+    receiver: Receiver, alerts_topic: tuple[MemoryBroker, str], parent: str, posted: bool
+) -> None:
+    broker, topic = alerts_topic
+    (alert,) = life("w")
+    async with hooked(Sink(name="desk", kind="webhook", url=receiver.url), *alerts_topic):
+        await publish(broker, Output(topic, b"a", codec.encode(alert), (("traceparent", parent.encode()),)))
+        await until(lambda: len(receiver.taken) == 1)
+    assert receiver.taken[0][0].get("traceparent") == (parent if posted else None)
+
+
 async def test_what_was_taken_is_not_posted_again_by_the_next_owner(
     receiver: Receiver, alerts_topic: tuple[MemoryBroker, str]
 ) -> None:

@@ -8,7 +8,8 @@
 Rule 1. It is a stage like any other: a group of its own, whose offset moves only past what was taken or given up.
 Rule 2. One request at a time for each lane, so the records of an alert come in order.
 Rule 3. Requests are signed as Standard Webhooks says: `webhook-id`, `webhook-timestamp`, `webhook-signature`. The id is
-        the same whenever a record is sent again, so that a receiver can drop what it has.
+        the same whenever a record is sent again, so that a receiver can drop what it has. An alert that is traced is
+        posted with its `traceparent`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Sequence
 
 import aiohttp
@@ -31,6 +33,7 @@ from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.events import SinkFailed
 
 PAUSE_S_MAX = 60.0
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 Work = tuple[Ticket, Message, Finish]
 
@@ -42,6 +45,12 @@ def signed(target: Target, delivery: str, body: bytes, now_s: int) -> dict[str, 
         digest = hmac.new(target.key, f"{delivery}.{now_s}.".encode() + body, hashlib.sha256).digest()
         headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
     return headers | dict(target.authorization)
+
+
+def traced(message: Message) -> dict[str, str]:
+    """The header of the trace that a record is part of, if it is of one."""
+    value = dict(message.headers).get("traceparent", b"")
+    return {"traceparent": value.decode()} if _TRACEPARENT.fullmatch(value) else {}
 
 
 def wants(target: Target, alert: Alert) -> bool:
@@ -110,7 +119,7 @@ class WebhookProcessor:
         loop, pause_s = asyncio.get_running_loop(), 1.0
         give_up = loop.time() + self._target.give_up_s
         while True:
-            headers = signed(self._target, delivery, body, self._now_ms() // 1000)
+            headers = signed(self._target, delivery, body, self._now_ms() // 1000) | traced(message)
             sent = await post(self._session, self._target.url, body, headers)
             if sent.outcome == "taken":
                 return

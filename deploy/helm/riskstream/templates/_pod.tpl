@@ -1,6 +1,6 @@
 {{/*
 The pod of every part: one place for what all of them must have. Called with
-(dict "root" $ "part" "score" "args" (list …) "values" .Values.score).
+(dict "root" $ "part" "score" "args" (list …) "values" .Values.score "stage" true); `stage` is for the daemon's stages alone.
 
   settings   ConfigMap ─► /etc/riskstream, environment above it; secrets ─► files that the environment points to
   models     the image, a claim ─► /models, or a URL ─► cache on an emptyDir
@@ -83,6 +83,16 @@ The pod of every part: one place for what all of them must have. Called with
 - name: RISKSTREAM_HTTP__TOKEN_FILE
   value: /etc/riskstream-secrets/http/token
 {{- end }}
+{{- if and .stage $values.tracing.endpoint }}
+- name: RISKSTREAM_TRACING__ENDPOINT
+  value: {{ $values.tracing.endpoint | quote }}
+- name: RISKSTREAM_TRACING__SAMPLE_RATIO
+  value: {{ $values.tracing.sampleRatio | quote }}
+{{- if $values.tracing.headersSecret.name }}
+- name: RISKSTREAM_TRACING__HEADERS_FILE
+  value: /etc/riskstream-secrets/tracing/headers
+{{- end }}
+{{- end }}
 - name: RISKSTREAM_LOG__FORMAT
   value: json
 {{- with $values.extraEnv }}
@@ -118,6 +128,10 @@ The pod of every part: one place for what all of them must have. Called with
 - name: http
   secret: {secretName: {{ $values.http.tokenSecret.name }}, items: [{key: {{ $values.http.tokenSecret.key }}, path: token}]}
 {{- end }}
+{{- if and .stage $values.tracing.headersSecret.name }}
+- name: tracing
+  secret: {secretName: {{ $values.tracing.headersSecret.name }}, items: [{key: {{ $values.tracing.headersSecret.key }}, path: headers}]}
+{{- end }}
 {{- with .values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
@@ -141,6 +155,9 @@ The pod of every part: one place for what all of them must have. Called with
 {{- end }}
 {{- if $values.http.tokenSecret.name }}
 - {name: http, mountPath: /etc/riskstream-secrets/http, readOnly: true}
+{{- end }}
+{{- if and .stage $values.tracing.headersSecret.name }}
+- {name: tracing, mountPath: /etc/riskstream-secrets/tracing, readOnly: true}
 {{- end }}
 {{- with .values.extraVolumeMounts }}
 {{ toYaml . }}
