@@ -10,6 +10,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
 BIN := .venv/bin
+# Quix Streams and faust-streaming want other versions than we do.
+PEERS := .cache/peers
 UV := $(BIN)/uv
 PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make pin' $(UPGRADE)
@@ -75,8 +77,10 @@ train: install ## Fine-tune as CONFIG says (config/train/finrisk.toml); PROCESSE
 	$(if $(filter-out 1,$(PROCESSES)),$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m riskstream,$(BIN)/riskstream) \
 		train --config $(CONFIG) $(ARGS)
 
-bench: install ## Measure against what people would use instead; within ten minutes (ARGS=scoring for one bench)
+bench: install kafka-jars ## Measure against what people would use instead; within ten minutes (ARGS=scoring for one bench)
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	@$(PEERS)/bin/python -c '' 2>/dev/null || $(UV) venv --quiet --python $(BIN)/python $(PEERS)
+	@$(UV) pip install --quiet --python $(PEERS)/bin/python --require-hashes -r requirements/peers.txt
 	$(BIN)/python -m bench $(ARGS)
 
 pin: install ## Pin again after pyproject.toml changed; `make pin UPGRADE=--upgrade` takes newer versions
@@ -85,6 +89,7 @@ pin: install ## Pin again after pyproject.toml changed; `make pin UPGRADE=--upgr
 	$(PIN) --extra train --extra tracing --constraint requirements/dev.txt pyproject.toml --output-file requirements/cuda.txt
 	$(PIN) --extra bench --constraint requirements/dev.txt pyproject.toml --output-file requirements/bench.txt
 	$(PIN) --extra docs --constraint requirements/dev.txt pyproject.toml --output-file requirements/docs.txt
+	$(PIN) --extra peers pyproject.toml --output-file requirements/peers.txt
 
 clean: ## Remove .venv and every cache
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

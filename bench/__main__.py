@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 BENCHES: dict[str, tuple[str, ...]] = {
-    "scoring": ("--seconds", "240"),
+    "scoring": ("--seconds", "180"),
+    "stream": ("--lanes", "8", "--commit-ms", "100", "--documents", "20000", "--seconds", "4"),
     "watch": ("--entities", "1000", "10000", "--repeat", "2"),
 }
 """Name → the arguments that keep it within its part of ten minutes on two cores."""
