@@ -1,7 +1,7 @@
 """Fixtures of all tests: one real Kafka for the whole run, started by the run itself on free loopback ports.
 
 Where Java, Maven or the jars are missing, tests that need it are skipped; under `CI` or
-`RISKSTREAM_TEST_BROKER=required` (what `make test` sets) they fail instead. Programs of dev/tools.py are required
+`RISKSTREAM_TEST_BROKER=required` (what `make test` sets) they fail instead. What `TOOLS` names is required
 in CI alone.
 """
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 CI = bool(os.environ.get("CI"))
 REQUIRED = CI or os.environ.get("RISKSTREAM_TEST_BROKER") == "required"
-TOOLS = {"browser", "helm", "prometheus"}
-"""Marks of tests that need a program of dev/tools.py."""
+TOOLS = {"browser", "disk", "helm", "prometheus"}
+"""Marks of tests that need a program of dev/tools.py, or the right to mount."""
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -73,7 +73,7 @@ async def start(config: KafkaConfig, part: Startable, within_ms: int | None = No
 async def reason(config: KafkaConfig, error: BaseException) -> RiskstreamError:
     """What stands behind a failed start."""
     known = told(config, error)
-    if not isinstance(known, InternalError) and not isinstance(error, OSError | errors.KafkaConnectionError):
+    if not isinstance(known, InternalError | BrokerUnreachable):
         return known
     with quiet():
         return await _ask_again(config) or unreachable(config, "it does not answer in time")
@@ -146,7 +146,7 @@ def told(config: KafkaConfig, error: BaseException) -> RiskstreamError:
             return _above(config.transaction_timeout_ms, "kafka.transaction_timeout_ms", "transaction.max.timeout.ms")
         case errors.InvalidSessionTimeoutError():
             return _above(config.session_timeout_ms, "kafka.session_timeout_ms", "group.max.session.timeout.ms")
-        case errors.KafkaConnectionError() | OSError():
+        case errors.KafkaError(retriable=True) | errors.KafkaTimeoutError() | OSError():
             return unreachable(config, f"it gives {_words(error)}")
         case _:
             return InternalError(f"the Kafka client failed: {_words(error)}")

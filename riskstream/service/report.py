@@ -11,7 +11,7 @@ from riskstream.service.health import Health
 from riskstream.service.lanes import Commit, LaneRun, Phase, Restored
 from riskstream.telemetry import events as ev
 from riskstream.telemetry.emit import Telemetry
-from riskstream.telemetry.watchdogs import Dog, GapsSeen, WatchdogBarked
+from riskstream.telemetry.watchdogs import Dog, GapsSeen, StageReturned, StageWaits, WatchdogBarked
 
 WAITING: frozenset[Phase] = frozenset({"opening", "restoring", "closed"})
 
@@ -22,6 +22,7 @@ class Report:
     def __init__(self, stage: str, telemetry: Telemetry, health: Health, now_ms: Callable[[], int]) -> None:
         self._stage, self._telemetry, self._health, self._now_ms = stage, telemetry, health, now_ms
         self._gap_topics: set[str] = set()
+        self._waits_since_ms: int | None = None
         self.not_ready("the group has not been joined yet")
 
     def changed(self, lane: Partition, state: ev.LaneState, detail: str = "") -> None:
@@ -63,6 +64,20 @@ class Report:
     def not_ready(self, why: str) -> None:
         """No lane can be read, and why."""
         self._health.set(f"{self._stage}.lanes", False, why)
+
+    def waits(self, error: BaseException, again_s: float) -> None:
+        """The group is lost: told once, however often joining it again fails."""
+        self.not_ready(f"{error}; joining the group again in {again_s:g} s")
+        if self._waits_since_ms is None:
+            self._waits_since_ms = self._now_ms()
+            self._telemetry.emit(StageWaits(self._stage, f"{error}; joining the group again until it succeeds"))
+
+    def joined(self) -> None:
+        """The group has given a share."""
+        if self._waits_since_ms is not None:
+            seconds = (self._now_ms() - self._waits_since_ms) / 1000
+            self._telemetry.emit(StageReturned(self._stage, seconds))
+            self._waits_since_ms = None
 
     def lanes(self, phases: Collection[Phase], gaps: Sequence[Gap]) -> None:
         """Ready where each lane is read; a gap says why one never will be."""

@@ -101,7 +101,7 @@ class Stage:
                 if not self._joined:
                     raise
                 error = first_error(lost)
-                self._report.not_ready(f"{error}; joining the group again in {pause_s:g} s")
+                self._report.waits(error, pause_s)
                 if self._committed_since_join:
                     pause_s, self._committed_since_join = 1.0, False
                 try:
@@ -126,6 +126,7 @@ class Stage:
                         self._on_revoked,
                     )
                     self._joined = True
+                    self._report.joined()
                     watching = (
                         tasks.create_task(self._gaps.watch(partial(self._stop_reading, source))),
                         tasks.create_task(self._dogs.watch(source, self._runs)),
@@ -215,14 +216,15 @@ class Stage:
     async def _ours(self, source: Source, run: LaneRun) -> bool:
         """Whether the group still says so, now. An assignment may be old: of a process that was paused when it came.
 
-        False where the lane was taken back meanwhile. Raises LaneLost where the group keeps silent."""
+        False where it was taken back meanwhile. Raises LaneLost: the group is silent. BrokerUnreachable: all are."""
         for _ in range(CONFIRMS_MAX):
             if run.phase != "opening":
                 return False
             if await source.confirm(run.partition):
                 return True
             await asyncio.sleep(CONFIRM_AGAIN_S)
-        raise LaneLost(f"the group does not confirm that {run.partition} is ours")
+        await self._broker.topic_ids([run.partition.topic])
+        raise LaneLost(f"the group does not confirm that {run.partition.topic}/{run.partition.partition} is ours")
 
     async def _open(self, source: Source, run: LaneRun) -> bool:
         """Fence, find the place, bring back what the lane knows, begin to read; False where the partition was taken

@@ -6,6 +6,7 @@
 Rule 1. ERROR: data was lost or a person must act. WARNING: odd, and recovered. INFO: what the operator did took
         effect, and alerts. DEBUG: everything that comes per batch.
 Rule 2. Lines go to stderr: stdout is data.
+Rule 3. What a library says again and again is written once a minute (repeats.py).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from riskstream.telemetry import events as ev
 from riskstream.telemetry import trials, watchdogs
+from riskstream.telemetry.repeats import Repeats
 
 _TALKATIVE = ("aiokafka", "aiohttp", "asyncio", "transformers", "torch", "fsspec", "urllib3", "httpx", "filelock")
 """Libraries whose INFO is about themselves; they speak from WARNING on, or at the level asked for if that is higher."""
@@ -40,7 +42,7 @@ def level_of(event: ev.Event) -> int:
             return logging.WARNING
         case trials.TextConvicted() | watchdogs.WatchdogBarked(dog="model"):
             return logging.ERROR
-        case trials.LaneSuspected() | trials.TasterFailed() | watchdogs.WatchdogBarked():
+        case trials.LaneSuspected() | trials.TasterFailed() | watchdogs.WatchdogBarked() | watchdogs.StageWaits():
             return logging.WARNING
         case ev.ModelRefused() | ev.ConfigRefused() | ev.ModelLoaded(unchecked=True):
             return logging.WARNING
@@ -50,7 +52,7 @@ def level_of(event: ev.Event) -> int:
             return logging.INFO
         case ev.LaneChanged(state="ready" | "closed") | ev.LaneRestored() | ev.ModelLoaded() | ev.ConfigLoaded():
             return logging.INFO
-        case ev.ServiceStarted() | ev.ServiceStopping() | ev.ServiceStopped():
+        case ev.ServiceStarted() | ev.ServiceStopping() | ev.ServiceStopped() | watchdogs.StageReturned():
             return logging.INFO
         case _:
             return logging.DEBUG
@@ -146,6 +148,7 @@ def configure_logging(level: str = "info", json: bool | None = None) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=last))
+    handler.addFilter(Repeats(_TALKATIVE))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)

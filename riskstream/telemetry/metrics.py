@@ -162,7 +162,7 @@ class Metrics:
                 self._apply_model(event)
             case ev.LoopLag(seconds=seconds):
                 self.loop_lag.observe(seconds)
-            case watchdogs.GapsSeen() | watchdogs.WatchdogBarked():
+            case watchdogs.GapsSeen() | watchdogs.WatchdogBarked() | watchdogs.StageWaits() | watchdogs.StageReturned():
                 self.watchdogs.apply(event)
             case ev.BatchBisected() | ev.DeadLetterCut() | ev.ConfigRefused() | ev.RequestFailed():
                 pass

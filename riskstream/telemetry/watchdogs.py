@@ -29,7 +29,21 @@ class WatchdogBarked(msgspec.Struct, frozen=True):
     detail: str
 
 
-Watchdog = GapsSeen | WatchdogBarked
+class StageWaits(msgspec.Struct, frozen=True):
+    """A stage has lost its group, mostly because no broker answers, and tries to join it again until it can."""
+
+    stage: str
+    detail: str
+
+
+class StageReturned(msgspec.Struct, frozen=True):
+    """The stage is in its group again, so long after it had lost it."""
+
+    stage: str
+    seconds: float
+
+
+Watchdog = GapsSeen | WatchdogBarked | StageWaits | StageReturned
 
 
 class WatchdogMetrics:
@@ -38,6 +52,7 @@ class WatchdogMetrics:
     def __init__(self, counter: Callable[[str], prom.Counter], gauge: Callable[[str], prom.Gauge]) -> None:
         self.gaps = gauge("gaps")
         self.barked = counter("watchdog_total")
+        self.waiting = gauge("stage_waiting")
         for dog in DOGS:
             self.barked.labels(dog)
 
@@ -49,3 +64,7 @@ class WatchdogMetrics:
                     self.gaps.labels(stage, topic, why).set(gaps.get(why, 0))
             case WatchdogBarked(dog=dog):
                 self.barked.labels(dog).inc()
+            case StageWaits(stage=stage):
+                self.waiting.labels(stage).set(1)
+            case StageReturned(stage=stage):
+                self.waiting.labels(stage).set(0)

@@ -207,6 +207,7 @@ def judge(directory: Path) -> int:
         "pauses_s": charged(stood, spans(directory)),
         **figures.faults(directory),
         "fencings": figures.fencings(directory),
+        "growth": figures.growth(directory),
     }
     print(json.dumps(told))
     return 0 if found.clean and len(inputs) >= run.documents else 1

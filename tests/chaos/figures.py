@@ -32,6 +32,9 @@ def fencings(directory: Path) -> dict[str, int]:
     return dict(sorted(totals.items()))
 
 
+HELD = ("rss", "threads", "connections", "files")
+
+
 def growth(directory: Path, warm_ms: int = 20_000) -> dict[str, dict[str, list[float]]]:
     """Of processes that lived throughout: the mean of the first and of the last ten samples after a warm-up."""
     samples: defaultdict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
@@ -47,6 +50,6 @@ def growth(directory: Path, warm_ms: int = 20_000) -> dict[str, dict[str, list[f
             first, last = warm[:10], warm[-10:]
             found[pod] = {
                 name: [round(sum(line[name] for line in part) / len(part), 1) for part in (first, last)]
-                for name in ("rss", "fds", "threads")
+                for name in HELD
             }
     return found

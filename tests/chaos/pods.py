@@ -12,6 +12,7 @@ import re
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -109,7 +110,7 @@ class PodProcess:
         try:
             async with session.get(f"http://127.0.0.1:{self.port}/metrics", timeout=aiohttp.ClientTimeout(2)) as answer:
                 text = await answer.read()
-            threads = len(os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208 - /proc
+            threads, sockets = _count(pid)
         except (aiohttp.ClientError, OSError, TimeoutError):
             return
         found = {name.decode(): float(value) for name, value in SAMPLES.findall(text)}
@@ -118,11 +119,15 @@ class PodProcess:
         self.committed += committed - self._last.get("committed", 0.0)
         self.fenced += fenced - self._last.get("fenced", 0.0)
         self._last = {"committed": committed, "fenced": fenced}
-        rss, fds = found.get("process_resident_memory_bytes", 0.0), found.get("process_open_fds", 0.0)
+        files = int(found.get("process_open_fds", 0.0)) - sockets
+        held = {
+            "rss": found.get("process_resident_memory_bytes", 0.0),
+            "threads": threads,
+            "connections": sockets,
+            "files": files,
+        }
         lanes = {name: value for name, value in found.items() if name.startswith("riskstream_lanes") and value}
-        self._diary.write(
-            pod=self.name, pid=pid, committed=committed, fenced=fenced, rss=rss, fds=fds, threads=threads, lanes=lanes
-        )
+        self._diary.write(pod=self.name, pid=pid, committed=committed, fenced=fenced, **held, lanes=lanes)
 
     async def _keep(self) -> None:
         while self._wanted:
@@ -143,6 +148,15 @@ class PodProcess:
             self.deaths += code == -signal.SIGKILL and not self.expected_end
             if self._wanted:
                 await asyncio.sleep(RESTART_S)
+
+
+def _count(pid: int) -> tuple[int, int]:
+    """Threads and sockets of a process."""
+    sockets = 0
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since
+            sockets += str(file.readlink()).startswith("socket:")
+    return len(list(Path(f"/proc/{pid}/task").iterdir())), sockets
 
 
 def now_ms() -> int:

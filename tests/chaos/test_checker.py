@@ -221,8 +221,9 @@ def test_figures_come_from_the_files(tmp_path: Path) -> None:
             "at_ms": noon + s * 1000,
             "fenced": s // 30,
             "rss": 10.0 + s,
-            "fds": 9,
             "threads": 4,
+            "connections": 7,
+            "files": 2,
         }
         for pid, seconds in ((7, range(60)), (8, range(60, 90)))
         for s in seconds
@@ -231,4 +232,6 @@ def test_figures_come_from_the_files(tmp_path: Path) -> None:
     (tmp_path / "members.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert figures.faults(tmp_path) == {"faults": {"kill": 2}, "committed_during": {"kill": [7, 7]}}
     assert figures.fencings(tmp_path) == {"POD1": 3, "POD2": 0}
-    assert figures.growth(tmp_path) == {"POD2": {"rss": [34.5, 94.5], "fds": [9.0, 9.0], "threads": [4.0, 4.0]}}
+    assert figures.growth(tmp_path) == {
+        "POD2": {"rss": [34.5, 94.5], "threads": [4.0, 4.0], "connections": [7.0, 7.0], "files": [2.0, 2.0]}
+    }

@@ -16,6 +16,7 @@ from riskstream.core.held import HELD_REASONS
 from riskstream.core.records import Reason
 from riskstream.telemetry import Metrics, Telemetry, configure_logging, logs, trials, watchdogs
 from riskstream.telemetry import events as ev
+from riskstream.telemetry.repeats import Repeats
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 ALERT = ev.AlertPublished(
@@ -57,6 +58,8 @@ ONE_OF_EACH: list[ev.Event] = [
     trials.TasterFailed("out of memory"),
     watchdogs.GapsSeen("score", "news", {"expired": 2}),
     watchdogs.WatchdogBarked("source", "news/3: nothing comes"),
+    watchdogs.StageWaits("score", "no broker can be reached"),
+    watchdogs.StageReturned("score", 121.5),
     ev.Explanations(explained=2, known=1, skipped=3, failed=1, seconds=0.2, detail="out of memory"),
 ]
 
@@ -81,7 +84,7 @@ def stderr_logging() -> Iterator[None]:
 
 def test_there_is_an_example_of_every_event() -> None:
     assert {type(event) for event in ONE_OF_EACH} == set(typing.get_args(ev.Event))
-    assert len(ONE_OF_EACH) == 36
+    assert len(ONE_OF_EACH) == 38
 
 
 @pytest.mark.parametrize("event", ONE_OF_EACH, ids=lambda event: type(event).__name__)
@@ -119,6 +122,8 @@ def test_every_event_is_counted_and_becomes_a_line(event: ev.Event) -> None:
         (ONE_OF_EACH[34], 'riskstream_watchdog_total{dog="memory"}', 0),
         (ONE_OF_EACH[33], 'riskstream_gaps{reason="expired",stage="score",topic="news"}', 2),
         (ONE_OF_EACH[33], 'riskstream_gaps{reason="deleted",stage="score",topic="news"}', 0),
+        (ONE_OF_EACH[35], 'riskstream_stage_waiting{stage="score"}', 1),
+        (ONE_OF_EACH[36], 'riskstream_stage_waiting{stage="score"}', 0),
         (ONE_OF_EACH[26], 'riskstream_config_hash{hash="abc",kind="rules"}', 1),
     ],
 )
@@ -265,6 +270,23 @@ def test_lines_are_json_on_stderr_and_stdout_stays_data(
     assert lines[0]["at"].endswith("Z")
     assert lines[1]["logger"] == "aiokafka.consumer"
     assert "ValueError: bad" in lines[2]["exception"]
+
+
+def test_a_library_that_repeats_itself_is_heard_once_a_minute() -> None:
+    thin = Repeats(["aiokafka"])
+    written: dict[str, list[str]] = {"aiokafka.conn": [], "riskstream": []}
+    for second in range(130):
+        for name in written:
+            record = logging.LogRecord(name, logging.WARNING, "conn.py", 7, "no connection to %d", (second,), None)
+            record.created = 1_000.0 + second
+            if thin.filter(record):
+                written[name].append(record.getMessage())
+    assert len(written["riskstream"]) == 130
+    assert written["aiokafka.conn"] == [
+        "no connection to 0",
+        "no connection to 60 (59 more like it left out)",
+        "no connection to 120 (59 more like it left out)",
+    ]
 
 
 def test_on_a_terminal_a_value_from_outside_cannot_begin_a_line_of_its_own(

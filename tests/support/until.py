@@ -9,11 +9,11 @@ from collections.abc import Callable
 SECONDS_MAX = 30.0
 
 
-async def until(fact: Callable[[], object]) -> None:
-    """Let other tasks run until the fact, a plain one or one to await, holds; TimeoutError after 30 s."""
-    async with asyncio.timeout(SECONDS_MAX):
+async def until(fact: Callable[[], object], seconds_max: float = SECONDS_MAX, look_s: float = 0.001) -> None:
+    """Let other tasks run until the fact, a plain one or one to await, holds; TimeoutError after so long."""
+    async with asyncio.timeout(seconds_max):
         while True:
             answer = fact()
             if await answer if inspect.isawaitable(answer) else answer:
                 return
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(look_s)

@@ -48,6 +48,13 @@ STREAM: tuple[Series, ...] = (
         ),
     ),
     Series(
+        "stage_waiting",
+        "gauge",
+        says="1 while a stage has lost its group, mostly because no broker answers, and tries to join it again",
+        advice="Longer than a minute: see whether the brokers are there; nothing is lost, it goes on by itself",
+        labels=("stage",),
+    ),
+    Series(
         "watchdog_total",
         "counter",
         says=(
