@@ -36,8 +36,6 @@ class Ticks:
         self.clock_ms = 0
         self.opened: dict[str, Alert] = {}
         self.evicted: Counter[EvictedBy] = Counter()
-        self.config_changed = False
-        """The state was made under other rules or another watchlist: a subject that wakes is looked at afresh."""
         self.due_ms: Callable[[Cell], int | None] = Cell.due_ms
         self._shelf, self._journal, self._memory_margin_ms = shelf, journal, memory_margin_ms
         self._schedule = Schedule()
@@ -117,31 +115,29 @@ class Ticks:
             due_ms = earliest(due_ms, cell.scheduled_ms)
         return due_ms
 
-    def wake(self, subject: Subject, alerts: list[Alert], *, at_tick: bool = False) -> None:
+    def wake(
+        self, subject: Subject, alerts: list[Alert], *, at_tick: bool = False, renewed: bool = False, gone: bool = False
+    ) -> None:
         """Build a subject from its records. What rules have open that are not the same any more is resolved.
 
         `at_tick`: something of it may be due now. What, is not known: an event that has left a window since the last
         tick is not entered any more. So every cell is judged now, or else at the tick at which something was due.
+        `renewed`: the state was made under other rules or another watchlist, and every cell is judged now; `gone`:
+        nobody watches the subject any more.
         """
         orphans = subject.wake(self.clock_ms)
-        gone = self.config_changed and self._shelf.gone(subject.ref)
         for name, state in sorted(orphans.items()):
             self._end(subject, name, state, gone, alerts)
         for name in sorted(subject.cells):
             cell = subject.cells[name]
             if gone:
                 self.resolve(cell, "entity_removed", alerts)
-            elif at_tick or (self.config_changed and cell.saved is None):
+            elif at_tick or renewed:
                 self.judge(cell, Cause.tick(self.clock_ms), alerts)
             else:
                 self._await(cell, subject.housekeeping_ms)
         if gone:
             self._shelf.remove(subject)
-
-    def wake_all(self, alerts: list[Alert]) -> None:
-        """Wake every subject that sleeps."""
-        for subject in sorted((s for s in self._shelf if s.sleeper is not None), key=lambda s: s.ref.key):
-            self.wake(subject, alerts)
 
     def make_room(self, subjects_max: int, alerts: list[Alert]) -> None:
         """Beyond the limit the subject that was touched longest ago goes, unless it has a pending or open alert."""

@@ -3,6 +3,7 @@
     on_signal(signal, append_ms) ─► ticks up to append_ms ─► subject.take() ─► judge the cells that changed ─► Step
     on_time(now_ms) ──────────────► ticks up to now_ms ──────────────────────► judge the cells that are due ─► alerts
     changes() ─► what the state log must know ─► restore() in the next owner
+    replace() ─► other rules, another watchlist ─► renew(), a few subjects at a time ─► alerts
 
 Rule 1. The clock is the greatest append time and tick so far; it never goes back.
 Rule 2. Every rule is judged at every tick of the 1 s grid, in effect: a cell says when judging could next do something
@@ -19,15 +20,16 @@ it that comes again then counts as new. `dropped` says how often it was so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping
 
 import msgspec
 
-from riskstream.core.cell import Cell
 from riskstream.core.cellstate import Cause, CellState
 from riskstream.core.clock import TICK_MS, parse_ms
 from riskstream.core.denial import DENYING
-from riskstream.core.records import MARKET, Alert, AlertReason, Signal, Watched
+from riskstream.core.errors import InternalError
+from riskstream.core.records import MARKET, Alert, Signal, Watched
+from riskstream.core.renewal import Renewal
 from riskstream.core.rollups import Rollup, Router
 from riskstream.core.rules import RuleSet
 from riskstream.core.settling import overturn
@@ -36,6 +38,9 @@ from riskstream.core.state import RULE, Change, Journal, Kept, LaneState
 from riskstream.core.subjects import Outcome, Subject
 from riskstream.core.takers import Takers
 from riskstream.core.ticks import Ticks
+
+RENEWING = "renewing"
+"""What a lane's record names as its configuration while it goes from one to another."""
 
 
 class WatchLimits(msgspec.Struct, frozen=True):
@@ -83,6 +88,7 @@ class Watch:
         self._shelf = Shelf(self.takers, watchlist, self._journal, rollups=rollups)
         self._router = Router(rules, self.takers.families)
         self.ticks = Ticks(self._shelf, self._journal, self.limits.memory_margin_ms)
+        self._renewal: Renewal | None = None
 
     @property
     def clock_ms(self) -> int:
@@ -146,7 +152,7 @@ class Watch:
         return Step(tuple(alerts), "accepted")
 
     def _begin(self, append_ms: int) -> list[Alert]:
-        alerts = self.ticks.run(append_ms)
+        alerts = [*self.renew(), *self.ticks.run(append_ms)]
         self.ticks.clock_ms = max(self.ticks.clock_ms, append_ms)
         return alerts
 
@@ -184,7 +190,7 @@ class Watch:
 
     def on_time(self, now_ms: int) -> tuple[Alert, ...]:
         """Run the ticks up to `now_ms`; the clock goes to the last tick of the grid, and never back."""
-        alerts = self.ticks.run(now_ms)
+        alerts = [*self.renew(), *self.ticks.run(now_ms)]
         self.ticks.clock_ms = max(self.clock_ms, now_ms // TICK_MS * TICK_MS)
         return tuple(alerts)
 
@@ -193,78 +199,56 @@ class Watch:
         return self._journal.take(self.ticks.due_of) if self._journal is not None else ()
 
     def save(self, partitions: int = 0) -> LaneState:
-        """What belongs to the lane as a whole, of so many of its topic."""
-        return LaneState(self.clock_ms, partitions, self.config, self.late, self.dropped, self.takers.save())
+        """What belongs to the lane as a whole, of so many of its topic. Half renewed, it is nobody's configuration:
+        the next owner begins the renewal anew."""
+        config = RENEWING if self.renewing else self.config
+        return LaneState(self.clock_ms, partitions, config, self.late, self.dropped, self.takers.save())
 
     def restore(self, kept: Kept) -> None:
         """Go on from what another owner wrote. Subjects sleep until something is due or a signal of theirs comes.
 
-        Where rules or watchlist are others now, all subjects wake at the next tick: what a changed rule has open is
-        resolved, and a new one sees what is remembered.
+        Where rules or watchlist are others now, all subjects are to be renewed.
         """
         ticks, lane = self.ticks, kept.lane
+        changed = False
         if lane is not None:
             ticks.clock_ms, self.late, self.dropped = lane.clock_ms, lane.late, lane.dropped
-            ticks.config_changed = lane.config != self.config
+            changed = lane.config != self.config
             self.takers.restore(lane.rules)
         opened: list[Alert] = []
         for subject_id, sleeper in kept.sleepers.items():
             subject = self._shelf.add(subject_id, "")
             subject.sleeper = sleeper
-            due_ms = None if ticks.config_changed else sleeper.due_ms
-            ticks.keep_house(subject, ticks.clock_ms if due_ms is None else due_ms)
+            ticks.keep_house(subject, ticks.clock_ms if sleeper.due_ms is None else sleeper.due_ms)
             if sleeper.has(RULE):
                 states = sleeper.load(RULE, CellState).values()
                 opened += [state.open.alert for state in states if state.open is not None and state.told is not None]
         ticks.opened = {a.alert_id: a for a in sorted(opened, key=lambda a: (a.starts_at, a.alert_id))}
+        if changed:
+            self._renewal = Renewal(self._shelf, ticks, None)
 
-    def replace_rules(self, rules: RuleSet, now_ms: int) -> tuple[Alert, ...]:
-        """Go on with other rules. An unchanged one keeps its lives; what a changed or removed one has open is resolved.
-        A new or changed rule sees what is remembered and may fire at once."""
-        alerts = list(self.on_time(now_ms))
-        self.ticks.wake_all(alerts)
+    def replace(self, rules: RuleSet, watchlist: Mapping[str, Watched], config: str = "") -> None:
+        """Go on with other rules or another watchlist, from where the clock stands: all subjects are to be renewed.
+
+        Not before the renewal that is under way has come to its end."""
+        if self.renewing:
+            raise InternalError("rules or watchlist are replaced while subjects are still brought under the last ones")
+        before, self.config = self.watchlist, config
+        if (rules.rules, rules.mutes, watchlist) == (self.rules.rules, self.rules.mutes, before):
+            return
         self.takers.replace(rules, self.clock_ms - self.ticks.memory_ms)
-        self._shelf.refresh()
-        self._router = Router(rules, self.takers.families)
-        versions = {taker.name: taker.version for taker in self.takers.all}
-
-        def reason(cell: Cell) -> AlertReason | None:
-            if versions.get(cell.taker.name) == cell.taker.version:
-                return None
-            return "rule_changed" if cell.taker.name in versions else "rule_removed"
-
-        self._rebuild(alerts, reason)
-        return tuple(alerts)
-
-    def replace_watchlist(self, watchlist: Mapping[str, Watched], now_ms: int) -> tuple[Alert, ...]:
-        """Go on with another watchlist. Alerts about entities that left it, or left a rule's groups, are resolved."""
-        alerts = list(self.on_time(now_ms))
-        self.ticks.wake_all(alerts)
-        before = self.watchlist
         self._shelf.refresh(watchlist)
-        self._router = Router(self.rules, self.takers.families)
-        left = (subject.ref for subject in self._shelf if self._shelf.gone(subject.ref))
-        gone = {ref.key for ref in left if ref.by != "entity" or ref.id in before}
+        self._router = Router(rules, self.takers.families)
+        self._renewal = Renewal(self._shelf, self.ticks, frozenset(before))
 
-        def reason(cell: Cell) -> AlertReason | None:
-            taken = cell.taker in self._shelf.panel_of(cell.subject.key).all
-            return None if taken and cell.subject.key not in gone else "entity_removed"
+    @property
+    def renewing(self) -> bool:
+        """Subjects are still to be brought under what is in force. The next signal or tick would do it first, all in
+        one go."""
+        return self._renewal is not None and not self._renewal.done
 
-        self._rebuild(alerts, reason, gone)
-        return tuple(alerts)
-
-    def _rebuild(
-        self, alerts: list[Alert], reason: Callable[[Cell], AlertReason | None], gone: Set[str] = frozenset()
-    ) -> None:
-        """Drop the cells for which there is a reason to, resolving what they have open, and make those that are new."""
-        for subject in sorted(self._shelf, key=lambda subject: subject.ref.key):
-            for name in sorted(subject.cells):
-                cell = subject.cells[name]
-                if why := reason(cell):
-                    self.ticks.resolve(cell, why, alerts)
-                    del subject.cells[name]
-            if subject.ref.key in gone:
-                self._shelf.remove(subject)
-                continue
-            for cell in subject.adopt(self._shelf.panel_of(subject.ref.key), self.clock_ms):
-                self.ticks.judge(cell, Cause.tick(self.clock_ms), alerts)
+    def renew(self, subjects_max: int | None = None) -> tuple[Alert, ...]:
+        """Bring all subjects, or so many, under what is in force, and tell what follows."""
+        if self._renewal is None:
+            return ()
+        return tuple(self._renewal.step(len(self._shelf) if subjects_max is None else subjects_max))

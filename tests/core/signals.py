@@ -1,9 +1,10 @@
 """Signals and engines for tests: all fields have a plain value, and a test names those that it is about."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from riskstream.core.clock import format_ms
-from riskstream.core.records import Mention, Signal, Watched
+from riskstream.core.records import Alert, Mention, Signal, Watched
 from riskstream.core.rulefile import parse_rules
 from riskstream.core.rules import RuleSet
 from riskstream.core.watch import Watch, WatchLimits
@@ -71,3 +72,12 @@ def rules(text: str = SHOCK, extra: str = "") -> RuleSet:
 
 def engine(text: str = SHOCK, extra: str = "", **limits: int) -> Watch:
     return Watch(rules(text, extra), WATCHLIST, limits=WatchLimits(**limits))
+
+
+def replaced(
+    watch: Watch, at_ms: int, *, by: RuleSet | None = None, watchlist: Mapping[str, Watched] | None = None
+) -> tuple[Alert, ...]:
+    """What a lane tells when its rules or its watchlist are replaced at this time."""
+    before = watch.on_time(at_ms)
+    watch.replace(by or watch.rules, watch.watchlist if watchlist is None else watchlist)
+    return (*before, *watch.renew())

@@ -7,7 +7,7 @@ from riskstream.core.desk import Desk
 from riskstream.core.families import Families
 from riskstream.core.records import MARKET, Alert, Watched
 from riskstream.core.rollups import Rollup, Router
-from tests.core.signals import START_MS, make_signal, rules
+from tests.core.signals import START_MS, make_signal, replaced, rules
 
 WATCHLIST = {
     one.id: one
@@ -94,8 +94,8 @@ def test_another_weight_counts_at_once() -> None:
     desk = Desk(rules(RULE % "portfolio" + "at_least = 0.1\n"), WATCHLIST)
     feed(desk, (1, "B", 0.9, {}))
     heavier = {**WATCHLIST, "B": msgspec.structs.replace(WATCHLIST["B"], weight=600)}
-    desk.others.replace_watchlist(heavier, START_MS + 2_000)
-    desk.entities.replace_watchlist(heavier, START_MS + 2_000)
+    replaced(desk.others, START_MS + 2_000, watchlist=heavier)
+    replaced(desk.entities, START_MS + 2_000, watchlist=heavier)
     assert [alert.value for alert in feed(desk, (3, "C", 0.1, {}))] == [0.8075]
 
 
@@ -117,7 +117,7 @@ def test_a_group_that_nobody_belongs_to_any_more_is_resolved() -> None:
     desk = Desk(rules(RULE % "group" + 'match = { groups = ["tech"] }\n'), WATCHLIST)
     feed(desk, (1, "A", 0.9, {}))
     left = {"B": WATCHLIST["B"]}
-    assert [alert.reason for alert in desk.others.replace_watchlist(left, START_MS + 2_000)] == ["entity_removed"]
+    assert [alert.reason for alert in replaced(desk.others, START_MS + 2_000, watchlist=left)] == ["entity_removed"]
 
 
 SILENT = '[[rule]]\nname = "r"\nby = "source"\nshape = "flatline"\nheard_min = 2\nlimit = 100\n'

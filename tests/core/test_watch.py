@@ -7,7 +7,7 @@ from riskstream.core.clock import format_ms
 from riskstream.core.phrases import span
 from riskstream.core.records import MARKET, Alert, Signal
 from riskstream.core.watch import Step, Watch
-from tests.core.signals import SHOCK, START_MS, WATCHLIST, engine, make_signal, rules
+from tests.core.signals import SHOCK, START_MS, WATCHLIST, engine, make_signal, replaced, rules
 
 
 def feed(watch: Watch, signal: Signal, at_s: float) -> Step:
@@ -231,21 +231,21 @@ def test_replaced_rules() -> None:
     watch = engine(SHOCK + SHOCK.replace("shock", "same") + SHOCK.replace("shock", "gone"))
     say(watch, "d1", 0.7, 5)
     changed = SHOCK.replace("material = 0.6", "material = 0.65")
-    alerts = watch.replace_rules(rules(changed + SHOCK.replace("shock", "same")), START_MS + 6_000)
+    alerts = replaced(watch, START_MS + 6_000, by=rules(changed + SHOCK.replace("shock", "same")))
     told = [(alert.rule, alert.reason) for alert in alerts]
     assert told == [("gone", "rule_removed"), ("shock", "rule_changed"), ("shock", "fired")]
     assert alerts[1].alert_id != alerts[2].alert_id
     assert sorted(alert.rule for alert in watch.open_alerts()) == ["same", "shock"]
-    assert watch.replace_rules(rules(changed + SHOCK.replace("shock", "same")), START_MS + 7_000) == ()
+    assert replaced(watch, START_MS + 7_000, by=rules(changed + SHOCK.replace("shock", "same"))) == ()
 
 
 def test_replaced_watchlist() -> None:
     watch = engine(extra='match = { groups = ["banks"] }')
     say(watch, "d1", 0.7, 5)
     left = {"ACME": msgspec.structs.replace(WATCHLIST["ACME"], groups=())}
-    assert tell(watch.replace_watchlist(left, START_MS + 6_000)) == ["6 entity_removed material"]
-    assert tell(watch.replace_watchlist(WATCHLIST, START_MS + 7_000)) == ["7 fired material"]
-    assert tell(watch.replace_watchlist({}, START_MS + 8_000)) == ["8 entity_removed material"]
+    assert tell(replaced(watch, START_MS + 6_000, watchlist=left)) == ["6 entity_removed material"]
+    assert tell(replaced(watch, START_MS + 7_000, watchlist=WATCHLIST)) == ["7 fired material"]
+    assert tell(replaced(watch, START_MS + 8_000, watchlist={})) == ["8 entity_removed material"]
     assert (watch.subjects, watch.open_alerts()) == (0, ())
 
 
