@@ -31,6 +31,7 @@ from riskstream.kafka.memory import MemoryBroker
 from riskstream.service.lanes import Done
 from riskstream.service.memory import Memory
 from riskstream.service.watching import WatchProcessor, WatchTopics
+from riskstream.service.watchlane import InForce
 from riskstream.telemetry import Metrics, Telemetry
 
 LANE = Partition(load.TOPIC, 0)
@@ -43,16 +44,14 @@ async def processor(entities: int) -> WatchProcessor:
     broker = MemoryBroker(lambda: 0)
     await broker.create_topics([TopicInfo("state", 1)])
     made = WatchProcessor(
-        load.rules(),
-        load.watchlist(entities),
+        InForce(load.rules(), load.watchlist(entities), "bench"),
         WatchTopics("alerts", "dead", 1_000),
         Memory(broker.state("state"), "state", 1, 1),
         limits=WatchLimits(),
-        config="bench",
         tick_lag_ms=2_000,
         telemetry=Telemetry(Metrics()),
     )
-    await made.opened(LANE)
+    await made.opened(LANE, lambda done: None)
     return made
 
 

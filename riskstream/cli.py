@@ -157,7 +157,7 @@ def rules() -> None:
 def rules_check(files: tuple[Path, ...], config: Path | None) -> int:
     """Check rule files, or directories of them; without arguments, what the settings name."""
     from riskstream.core.rulefile import check_files
-    from riskstream.service.parts import rule_files
+    from riskstream.service.files import rule_files
 
     failed = 0
     for file in files or (load(config).watch.rules,):

@@ -150,6 +150,9 @@ class Watch(Section):
     """Who is watched: CSV `id,name,aliases,groups`."""
     rules: Path = Path("config/rules.toml")
     """When to alert: a rule file, or a directory of which every `*.toml` is one (`*.test.toml` are their tests)."""
+    poll_s: Annotated[float, Field(ge=0, le=86_400)] = 10.0
+    """How often both are read; what changed is checked and put in force without a restart, and a file that is wrong is
+    refused while the one before it goes on. Lower: sooner, more reads. 0: never, a change needs a restart."""
     tick_lag_ms: Annotated[int, Field(ge=0)] = 2_000
     """An idle lane's clock runs this far behind the wall clock, so that a record on its way is not passed."""
     heartbeat_s: Annotated[int, Field(ge=1)] = 60

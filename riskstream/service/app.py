@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -19,17 +19,17 @@ from riskstream import __version__
 from riskstream.core.errors import DeviceLost, OperatorError, first_error
 from riskstream.core.ports import Broker, Scorer, Start
 from riskstream.core.records import Alert
-from riskstream.core.watch import WatchLimits
 from riskstream.kafka.client import KafkaBroker
 from riskstream.scoring.worker import Worker
-from riskstream.service import parts
+from riskstream.service import files, parts
 from riskstream.service.ask import Desk, score_pairs
 from riskstream.service.board import Board
+from riskstream.service.crew import Crew
 from riskstream.service.health import Health
 from riskstream.service.http.server import HttpServer
 from riskstream.service.lanes import Processor
 from riskstream.service.memory import Memory
-from riskstream.service.outcomes import ScoreTopics
+from riskstream.service.reload import Reloader
 from riskstream.service.score import ScoreProcessor
 from riskstream.service.serving import Table, follow_alerts
 from riskstream.service.sinks.sinks import START as SINKS_START
@@ -39,10 +39,17 @@ from riskstream.service.starting import check_topics, make_traces
 from riskstream.service.swap import Follower, Loaded, load_first
 from riskstream.service.taster import ChildTaster, score_as_daemon
 from riskstream.service.tasting import Taster
-from riskstream.service.watching import WatchProcessor, WatchTopics
-from riskstream.settings import Settings, read_secret
+from riskstream.service.watching import WatchProcessor
+from riskstream.settings import Settings
 from riskstream.telemetry.emit import Telemetry
-from riskstream.telemetry.events import ConfigLoaded, ModelLoaded, ServiceStarted, ServiceStopped, ServiceStopping
+from riskstream.telemetry.events import (
+    ConfigKind,
+    ConfigLoaded,
+    ModelLoaded,
+    ServiceStarted,
+    ServiceStopped,
+    ServiceStopping,
+)
 from riskstream.telemetry.watchdogs import WatchdogBarked
 
 if TYPE_CHECKING:
@@ -83,6 +90,10 @@ class Daemon:
         self._taster = taster or ChildTaster(partial(score_as_daemon, settings, scorer), telemetry=telemetry)
         self._worker: Worker | None = None
         self._loaded: Loaded | None = None
+        self._model: Scorer | None = None
+        self._follower: Follower | None = None
+        self._scoring: ScoreProcessor | None = None
+        self._watching: list[WatchProcessor] = []
         self._partitions: Mapping[str, int] = {}
         self._traces = traces or make_traces(settings)
         self._board = Board() if "serve" in self.stages else None
@@ -90,12 +101,12 @@ class Daemon:
     async def run(self, stop: asyncio.Event) -> None:
         """Start, work until `stop`, drain, let go. Raises OperatorError where the start cannot succeed."""
         settings = self.settings
-        inputs = parts.read_inputs(settings)
+        inputs = files.read_inputs(settings)
         if "score" in self.stages and not inputs.starts:
             raise OperatorError("feed", [], "no feed is configured", "add a [[feed]] table with a name and a topic")
         self._tell_inputs(inputs)
         sinks = Sinks(settings.sink, telemetry=self.telemetry, now_ms=self._now_ms) if "serve" in self.stages else None
-        self.http = self._make_http()
+        self.http = parts.http_server(settings, self.health, self.telemetry.metrics, self._board)
         await self.http.start()
         try:
             broker = self._broker or KafkaBroker(parts.kafka_config(settings.kafka, settings.app))
@@ -116,63 +127,103 @@ class Daemon:
         finally:
             await self.http.stop()
 
-    def _tell_inputs(self, inputs: parts.Inputs) -> None:
+    def _tell_inputs(self, inputs: files.Inputs, kinds: Collection[ConfigKind] = files.RELOADED) -> None:
         """Which files are in force here, and what can be counted because of them."""
         settings, expect, emit = self.settings, self.telemetry.metrics.expect, self.telemetry.emit
         expect(stages=[stage for stage in self.stages if stage != "serve"])
-        if self.stages != ("serve",):
+        if self.stages != ("serve",) and "watchlist" in kinds:
             emit(ConfigLoaded("watchlist", inputs.hashes["watchlist"], str(settings.watch.watchlist)))
         if "score" in self.stages:
             expect(feeds=[feed.name for feed in settings.feed])
-        if "watch" in self.stages:
+        if "watch" in self.stages and "rules" in kinds:
             expect(rules=[rule.name for rule in inputs.rules.rules])
             emit(ConfigLoaded("rules", inputs.hashes["rules"], str(settings.watch.rules)))
 
     async def _work(
-        self, broker: Broker, inputs: parts.Inputs, scorer: Scorer | None, sinks: Sinks | None, stop: asyncio.Event
+        self, broker: Broker, inputs: files.Inputs, scorer: Scorer | None, sinks: Sinks | None, stop: asyncio.Event
     ) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                helpers = [tasks.create_task(self.health.watch_loop(self.telemetry))]
-                working = []
+                crew = Crew(tasks, stop)
+                crew.helps(self.health.watch_loop(self.telemetry))
                 if scorer is not None:
-                    processor = self._score_processor(inputs, scorer)
-                    helpers.append(tasks.create_task(processor.run()))
-                    helpers.append(tasks.create_task(self._watch_model()))
-                    if self._loaded is not None and self._loaded.pin is not None:
-                        follower = self._follower(inputs, self._loaded, processor)
-                        helpers.append(tasks.create_task(follower.run()))
-                    working.append(self._stage("score", broker, inputs.starts, processor))
+                    self._start_score(crew, broker, inputs, scorer)
                 if "watch" in self.stages:
-                    starts = {self.settings.topics.signals: Start("earliest")}
-                    working.append(self._stage("watch", broker, starts, self._watch_processor(broker, inputs)))
+                    self._start_watch(crew, broker, inputs, "watch")
                     if inputs.rules.rolls_up:
-                        starts = {self.settings.topics.rollups: Start("earliest")}
-                        others = self._watch_processor(broker, inputs, reads_rollups=True)
-                        working.append(self._stage(ROLLUPS, broker, starts, others))
-                if self._board is not None and sinks is not None:
-                    alerts, read = self.settings.topics.alerts, asyncio.Event()
-                    tables: list[Table] = [self._board, *sinks.alertmanagers]
-                    following = follow_alerts(
-                        broker, alerts, tables, read, telemetry=self.telemetry, health=self.health
-                    )
-                    helpers.append(tasks.create_task(following))
-                    helpers += [tasks.create_task(sink.run(read)) for sink in sinks.alertmanagers]
-                    starts = {alerts: SINKS_START}
-                    working += [self._stage(name, broker, starts, hook) for name, hook in sinks.webhooks.items()]
+                        self._start_watch(crew, broker, inputs, ROLLUPS)
+                if sinks is not None:
+                    self._start_serve(crew, broker, sinks)
+                if self.stages != ("serve",) and self.settings.watch.poll_s:
+                    crew.helps(self._reloader(crew, broker, inputs).run())
                 address = f"{self.settings.http.host}:{self.http.port if self.http else 0}"
                 self.telemetry.emit(ServiceStarted(__version__, self.stages, address))
-                running = [tasks.create_task(stage.run(stop)) for stage in working]
                 await stop.wait()
                 self.telemetry.emit(ServiceStopping("asked to stop"))
                 started = time.monotonic()
                 self.health.set("stopping", False, "the daemon is stopping")
-                await asyncio.gather(*running)
-                for helper in helpers:
-                    helper.cancel()
+                await crew.rest()
             self.telemetry.emit(ServiceStopped(time.monotonic() - started))
         except BaseExceptionGroup as group:
             raise first_error(group) from group
+
+    def _start_score(self, crew: Crew, broker: Broker, inputs: files.Inputs, scorer: Scorer) -> None:
+        assert self._worker is not None
+        processor = self._scoring = parts.score_processor(
+            self.settings, inputs, scorer, self._worker, self._taster, telemetry=self.telemetry, now_ms=self._now_ms
+        )
+        crew.helps(processor.run())
+        crew.helps(self._watch_model())
+        if self._loaded is not None and self._loaded.pin is not None:
+            self._follower = Follower(
+                self.settings.models, self._loaded, inputs.rules, self._take_model, telemetry=self.telemetry
+            )
+            crew.helps(self._follower.run())
+        crew.works(self._stage("score", broker, inputs.starts, processor))
+
+    def _start_watch(self, crew: Crew, broker: Broker, inputs: files.Inputs, name: str) -> None:
+        topics = self.settings.topics
+        reads, kept = (topics.rollups, topics.rollups_state) if name == ROLLUPS else (topics.signals, topics.state)
+        processor = parts.watch_processor(
+            self.settings,
+            inputs.in_force,
+            Memory(broker.state(kept), kept, self._partitions[kept], self.settings.state.write_version),
+            telemetry=self.telemetry,
+            on_alert=self._on_alert,
+            reads_rollups=name == ROLLUPS,
+        )
+        self._watching.append(processor)
+        crew.helps(processor.run())
+        crew.works(self._stage(name, broker, {reads: Start("earliest")}, processor))
+
+    def _start_serve(self, crew: Crew, broker: Broker, sinks: Sinks) -> None:
+        alerts, read = self.settings.topics.alerts, asyncio.Event()
+        assert self._board is not None
+        tables: list[Table] = [self._board, *sinks.alertmanagers]
+        crew.helps(follow_alerts(broker, alerts, tables, read, telemetry=self.telemetry, health=self.health))
+        for sink in sinks.alertmanagers:
+            crew.helps(sink.run(read))
+        for name, hook in sinks.webhooks.items():
+            crew.works(self._stage(name, broker, {alerts: SINKS_START}, hook))
+
+    def _reloader(self, crew: Crew, broker: Broker, inputs: files.Inputs) -> Reloader:
+        async def take(kind: ConfigKind, now: files.Inputs) -> None:
+            rules = now.rules
+            if self._model is not None and "watch" in self.stages:
+                files.check_rules_fit(rules, self._model)
+            if "watch" in self.stages and rules.rolls_up and ROLLUPS not in self.running:
+                self._partitions = await check_topics(broker, self.settings, self.stages, rollups=True)
+                self._start_watch(crew, broker, now, ROLLUPS)
+            if self._scoring is not None:
+                matcher = await asyncio.to_thread(now.matcher) if kind == "watchlist" else None
+                self._scoring.watch(matcher, hears=rules.hears)
+            for processor in self._watching:
+                processor.use(now.in_force)
+            if self._follower is not None:
+                self._follower.rules = rules
+            self._tell_inputs(now, (kind,))
+
+        return Reloader(self.settings.watch, inputs, take, telemetry=self.telemetry)
 
     def _stage(
         self,
@@ -197,14 +248,15 @@ class Daemon:
         self.running[name] = stage
         return stage
 
-    async def _load_model(self, inputs: parts.Inputs) -> Scorer:
+    async def _load_model(self, inputs: files.Inputs) -> Scorer:
         self.health.set("model", False, "the model is loading")
         started = time.monotonic()
         if self._scorer is None:
             self._loaded = await asyncio.to_thread(load_first, self.settings.models)
         scorer = self._scorer or self._loaded.scorer  # type: ignore[union-attr]
         if "watch" in self.stages:
-            parts.check_rules_fit(inputs.rules, scorer)
+            files.check_rules_fit(inputs.rules, scorer)
+        self._model = scorer
         self._worker = Worker(scorer) if self._traces is None else self._traces.worker(scorer)
         unchecked = self._loaded is not None and self._loaded.unchecked
         seconds = time.monotonic() - started
@@ -228,66 +280,12 @@ class Daemon:
         self._worker.abandon()
         raise DeviceLost(detail)
 
-    def _follower(self, inputs: parts.Inputs, loaded: Loaded, processor: ScoreProcessor) -> Follower:
-        def take(scorer: Scorer) -> None:
-            assert self._worker is not None
-            assert self.http is not None
-            processor.use(scorer)
-            self._worker.use(scorer)
-            self.http.scoring.show(scorer, self._now_ms())
-
-        return Follower(self.settings.models, loaded, inputs.rules, take, telemetry=self.telemetry)
-
-    def _score_processor(self, inputs: parts.Inputs, scorer: Scorer) -> ScoreProcessor:
-        s = self.settings
+    def _take_model(self, scorer: Scorer) -> None:
+        """Another version scores from the next batch on."""
         assert self._worker is not None
-        return ScoreProcessor(
-            inputs.preparer(scorer, s.watch.entities_per_document_max, parts.window_limits(s.scoring)),
-            self._worker,
-            parts.batch_limits(s.batching),
-            ScoreTopics(
-                s.topics.signals,
-                s.topics.dead_letters,
-                s.dead_letters.bytes_max,
-                s.topics.reviews,
-                s.topics.rollups if inputs.rules.hears else "",
-                s.watch.heartbeat_s * 1000,
-            ),
-            reviews=parts.review_policy(s.reviews),
-            explain=parts.explain_policy(s.scoring),
-            shedding=parts.shedding(s),
-            telemetry=self.telemetry,
-            now_ms=self._now_ms,
-            taster=self._taster,
-            cache_max=s.batching.cache_max,
-        )
-
-    def _watch_processor(self, broker: Broker, inputs: parts.Inputs, *, reads_rollups: bool = False) -> WatchProcessor:
-        s = self.settings
-        kept = s.topics.rollups_state if reads_rollups else s.topics.state
-        return WatchProcessor(
-            inputs.rules,
-            inputs.watchlist,
-            WatchTopics(s.topics.alerts, s.topics.dead_letters, s.dead_letters.bytes_max, s.topics.rollups),
-            Memory(broker.state(kept), kept, self._partitions[kept], s.state.write_version),
-            limits=WatchLimits(events_max=s.state.documents_max, subjects_max=s.state.subjects_max),
-            config=f"{inputs.hashes['rules']} {inputs.hashes['watchlist']}",
-            tick_lag_ms=s.watch.tick_lag_ms,
-            telemetry=self.telemetry,
-            on_alert=self._on_alert,
-            reads_rollups=reads_rollups,
-        )
-
-    def _make_http(self) -> HttpServer:
-        http = self.settings.http
-        return HttpServer(
-            http.host,
-            http.port,
-            health=self.health,
-            metrics=self.telemetry.metrics,
-            board=self._board,
-            tokens=read_secret("http.token_file", http.token_file),
-            open_api=http.open,
-            requests_per_s_max=http.requests_per_s_max,
-            risk_score_min=self.settings.scoring.explain_risk_score_min,
-        )
+        assert self.http is not None
+        assert self._scoring is not None
+        self._model = scorer
+        self._scoring.use(scorer)
+        self._worker.use(scorer)
+        self.http.scoring.show(scorer, self._now_ms())

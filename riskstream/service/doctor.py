@@ -12,7 +12,7 @@ from riskstream.core.callers import parse_callers
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import TopicInfo
 from riskstream.kafka.client import KafkaBroker
-from riskstream.service import parts
+from riskstream.service import files, parts
 from riskstream.service.sinks.config import target
 from riskstream.service.swap import load_first
 from riskstream.settings import Settings, load, read_secret
@@ -54,19 +54,19 @@ def _checks(settings: Settings) -> dict[str, Check]:
         if not settings.feed:
             raise OperatorError("feed", [], "no feed is configured", "add a [[feed]] table with a name and a topic")
         for feed in settings.feed:
-            parts.decoder_of(feed)
-            parts.start_of(feed)
+            files.decoder_of(feed)
+            files.start_of(feed)
         return f"{len(settings.feed)}: {', '.join(feed.name for feed in settings.feed)}"
 
     async def watchlist() -> str:
-        return f"{settings.watch.watchlist}: {len(parts.load_watchlist(settings.watch.watchlist))} entities"
+        return f"{settings.watch.watchlist}: {len(files.load_watchlist(settings.watch.watchlist))} entities"
 
     async def rules() -> str:
-        return f"{settings.watch.rules}: {len(parts.load_rules(settings.watch.rules).rules)} rules"
+        return f"{settings.watch.rules}: {len(files.load_rules(settings.watch.rules).rules)} rules"
 
     async def model() -> str:
         found = await asyncio.to_thread(load_first, settings.models)
-        parts.check_rules_fit(parts.load_rules(settings.watch.rules), found.scorer)
+        files.check_rules_fit(files.load_rules(settings.watch.rules), found.scorer)
         golden = "no golden pairs to check" if found.unchecked else "golden pairs as published"
         return f"{found.scorer.name} on {found.scorer.backend}, hashes as in its manifest, {golden}"
 

@@ -25,7 +25,7 @@ from riskstream.report.page import Report, page
 from riskstream.report.prices import DAY_MS, lead, read_prices
 from riskstream.report.stories import Judged, Story, judge, read_stories
 from riskstream.report.sweep import Point, point, read_sweep, with_value
-from riskstream.service import parts
+from riskstream.service import files
 
 Signals = Iterator[tuple[Signal, int]]
 
@@ -64,10 +64,10 @@ class Findings:
         self._alerts: list[Alert] = []
         self._other: _Other | None = None
         if sought.compare:
-            self._other = _Other(Desk(parts.load_rules(sought.compare, "--compare"), watchlist))
+            self._other = _Other(Desk(files.load_rules(sought.compare, "--compare"), watchlist))
         self._swept: dict[float, _Other] = {}
         if sought.sweep:
-            sweep, text = read_sweep(sought.sweep), parts.read_text("watch.rules", rules)
+            sweep, text = read_sweep(sought.sweep), files.read_text("watch.rules", rules)
             for value in sweep.values:
                 tried = parse_rules(
                     with_value(text, sweep, value), f"{rules} with {sought.sweep.split('=')[0]}={value:g}"
@@ -152,4 +152,4 @@ def _read_stories(path: Path | None) -> tuple[Story, ...]:
 
 
 def _text(option: str, path: Path) -> list[str]:
-    return parts.read_text(option, path).splitlines()
+    return files.read_text(option, path).splitlines()

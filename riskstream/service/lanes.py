@@ -57,8 +57,9 @@ class Processor(Protocol):
     def assigned(self, lanes: Partitions) -> None:
         """The group gave us these lanes, and no others: what is remembered of others may go."""
 
-    async def opened(self, lane: Partition) -> Restored | None:
-        """The lane's old owner is fenced: bring back what the lane knows. None where it keeps nothing.
+    async def opened(self, lane: Partition, add: Callable[[Done], None]) -> Restored | None:
+        """The lane's old owner is fenced: bring back what the lane knows. None where it keeps nothing. `add` takes, at
+        any time while the lane is open, results that no record made.
 
         Raises LaneLost where the broker is silent, OperatorError where what was kept does not fit."""
 

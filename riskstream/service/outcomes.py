@@ -27,8 +27,7 @@ from riskstream.service.speaking import reviews_of
 
 
 class ScoreTopics(msgspec.Struct, frozen=True):
-    """Where results go, how large a dead letter may be, and how often a source is told of at most. Without `rollups`
-    nobody waits for a source's silence."""
+    """Where results go, how large a dead letter may be, and how often a source is told of at most."""
 
     signals: str
     dead_letters: str
@@ -40,7 +39,7 @@ class ScoreTopics(msgspec.Struct, frozen=True):
 
 class Outcomes:
     """Makes what a lane commits. Without `reviews` nobody is asked for labels. `masked` are feeds whose texts are
-    masked."""
+    masked. `hears` may be set at any time: somebody waits for the silence of a source."""
 
     def __init__(
         self,
@@ -50,7 +49,7 @@ class Outcomes:
         shedding: Shedding | None = None,
     ) -> None:
         self._topics, self._reviews, self._masked, self._shedding = topics, reviews, masked, shedding
-        self._heartbeats = Heartbeats(topics.heartbeat_ms)
+        self._heartbeats, self.hears = Heartbeats(topics.heartbeat_ms), False
 
     def scored(self, prepared: Prepared, signals: Sequence[Signal]) -> Done:
         """The signals of a document, and the reviews that they ask for."""
@@ -98,7 +97,7 @@ class Outcomes:
     def _heartbeat(self, prepared: Prepared) -> tuple[Output, ...]:
         """That the document's source was heard, if it is time to tell."""
         document, position = prepared.document, prepared.message.position
-        if not self._topics.rollups or not isinstance(document, Document) or document.late:
+        if not self.hears or not isinstance(document, Document) or document.late:
             return ()
         lane, now_ms = Partition(position.topic, position.partition), prepared.message.timestamp_ms
         if not self._heartbeats.beat(lane, document.source, now_ms):

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
-import msgspec
-
 from riskstream.core.batching import BatchLimits
-from riskstream.core.clock import parse_ms
-from riskstream.core.entities import Matcher
 from riskstream.core.errors import OperatorError
-from riskstream.core.feeds import Decoder, FeedSpec
 from riskstream.core.overload import Shedding
 from riskstream.core.passages import WindowLimits
-from riskstream.core.ports import Scorer, Start, TopicInfo
-from riskstream.core.records import Watched
+from riskstream.core.ports import Scorer, TopicInfo
+from riskstream.core.records import Alert
 from riskstream.core.reviews import ReviewPolicy
-from riskstream.core.rulefile import check_labels, parse_files
-from riskstream.core.rules import RuleSet
-from riskstream.core.watchlist import parse_watchlist, watchlist_hash
+from riskstream.core.watch import WatchLimits
 from riskstream.kafka.config import KafkaConfig
 from riskstream.scoring.explain import ExplainLimits
-from riskstream.sections import Batching, Feed, Models, Scoring
+from riskstream.scoring.worker import Worker
+from riskstream.sections import Batching, Models, Scoring
 from riskstream.sections.kafka import Kafka
 from riskstream.sections.learning import Reviews
+from riskstream.service.board import Board
 from riskstream.service.cores import usable_cores
 from riskstream.service.explaining import ExplainPolicy
-from riskstream.service.pipeline import Preparer
+from riskstream.service.files import Inputs
+from riskstream.service.health import Health
+from riskstream.service.http.server import HttpServer
+from riskstream.service.memory import Memory
+from riskstream.service.outcomes import ScoreTopics
+from riskstream.service.score import ScoreProcessor
+from riskstream.service.tasting import Taster
+from riskstream.service.watching import WatchProcessor, WatchTopics
+from riskstream.service.watchlane import InForce
 from riskstream.settings import Settings, read_secret
-from riskstream.telemetry.events import ConfigKind
+from riskstream.telemetry.emit import Telemetry
+from riskstream.telemetry.metrics import Metrics
 
 DAY_MS = 86_400_000
-CASES_SUFFIX = ".test.toml"
-"""Files beside the rules that test them."""
 STATE_CLEANING = {
     "segment.bytes": str(64 * 2**20),
     "min.cleanable.dirty.ratio": "0.1",
@@ -42,110 +43,6 @@ STATE_CLEANING = {
 }
 """The log that a lane reads when it is assigned stays small: at most a tenth, and ten minutes, of what is out of date,
 besides the segment that is being written."""
-
-
-def read_text(setting: str, path: Path) -> str:
-    """A file's text. Raises OperatorError naming the setting that points to it."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        fix = f"correct {setting} or put the file there"
-        raise OperatorError(setting, str(path), f"cannot be read: {error.strerror}", fix) from None
-    except UnicodeDecodeError as error:
-        raise OperatorError(setting, str(path), f"is not UTF-8: {error.reason}", "save it as UTF-8") from None
-
-
-def file_hash(text: str) -> str:
-    """Enough of a text's hash to compare two pods."""
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def rule_files(path: Path, named_by: str = "watch.rules") -> list[tuple[str, str]]:
-    """The name and text of a rule file, or of every rule file of a directory; `named_by` points to it."""
-    if not path.is_dir():
-        return [(str(path), read_text(named_by, path))]
-    files = sorted(file for file in path.glob("*.toml") if not file.name.endswith(CASES_SUFFIX))
-    if not files:
-        raise OperatorError(named_by, str(path), "is a directory without rule files", "put *.toml files into it")
-    return [(str(file), read_text(named_by, file)) for file in files]
-
-
-def load_rules(path: Path, named_by: str = "watch.rules") -> RuleSet:
-    """The rules of a file or a directory; `named_by` is the setting or option that points to it."""
-    return parse_files(rule_files(path, named_by))
-
-
-def check_rules_fit(rules: RuleSet, scorer: Scorer) -> None:
-    """Raise OperatorError where a rule names a label that the model does not have."""
-    for mistake in check_labels(rules, scorer.labels):
-        raise mistake
-
-
-def load_watchlist(path: Path, named_by: str = "watch.watchlist") -> dict[str, Watched]:
-    """The watched entities of a file, by id; `named_by` is the setting or option that points to it."""
-    return {watched.id: watched for watched in parse_watchlist(read_text(named_by, path), str(path))}
-
-
-def decoder_of(feed: Feed) -> Decoder:
-    """The decoder of one feed."""
-    return Decoder(
-        FeedSpec(
-            name=feed.name,
-            topic=feed.topic,
-            kind=feed.kind,
-            fields=feed.fields,
-            lang=feed.lang,
-            market=feed.market,
-            weight=feed.weight,
-            source_weights=feed.source_weights,
-            mask=feed.mask,
-            mask_names=feed.mask_names,
-            bytes_max=feed.bytes_max,
-            age_max_s=feed.age_max_s,
-            ahead_max_s=feed.ahead_max_s,
-        )
-    )
-
-
-def start_of(feed: Feed) -> Start:
-    """Where a feed begins. Raises OperatorError where it is neither a word nor a time."""
-    if feed.start in ("latest", "earliest"):
-        return Start(feed.start)
-    try:
-        return Start("time", parse_ms(feed.start))
-    except ValueError:
-        fix = "write latest, earliest or an ISO 8601 time"
-        raise OperatorError(f"feed {feed.name!r} start", feed.start, "is no place to start", fix) from None
-
-
-class Inputs(msgspec.Struct, frozen=True):
-    """What a daemon reads before it touches the broker or the model. `hashes` are those of rules and watchlist."""
-
-    starts: dict[str, Start]
-    decoders: dict[str, Decoder]
-    watchlist: dict[str, Watched]
-    rules: RuleSet
-    hashes: dict[ConfigKind, str]
-
-    def preparer(self, scorer: Scorer, entities_max: int, limits: WindowLimits) -> Preparer:
-        """The first step of scoring, for all feeds."""
-        return Preparer(self.decoders, Matcher(tuple(self.watchlist.values())), scorer, entities_max, limits)
-
-
-def read_inputs(settings: Settings) -> Inputs:
-    """Read and check every file that the settings name. Raises OperatorError for the first mistake."""
-    rules, watchlist = settings.watch.rules, load_watchlist(settings.watch.watchlist)
-    hashes: dict[ConfigKind, str] = {
-        "rules": file_hash("\n".join(text for _, text in rule_files(rules))),
-        "watchlist": watchlist_hash(tuple(watchlist.values())),
-    }
-    return Inputs(
-        starts={feed.topic: start_of(feed) for feed in settings.feed},
-        decoders={feed.topic: decoder_of(feed) for feed in settings.feed},
-        watchlist=watchlist,
-        rules=load_rules(rules),
-        hashes=hashes,
-    )
 
 
 def batch_limits(section: Batching) -> BatchLimits:
@@ -266,6 +163,81 @@ def topics_used(settings: Settings, stages: Collection[str], *, rollups: bool = 
         names["score"].append(t.rollups)
         names["watch"] += [t.rollups, t.rollups_state]
     return list(dict.fromkeys(name for stage in stages for name in names[stage]))
+
+
+def http_server(settings: Settings, health: Health, metrics: Metrics, board: Board | None) -> HttpServer:
+    """The one port."""
+    http = settings.http
+    return HttpServer(
+        http.host,
+        http.port,
+        health=health,
+        metrics=metrics,
+        board=board,
+        tokens=read_secret("http.token_file", http.token_file),
+        open_api=http.open,
+        requests_per_s_max=http.requests_per_s_max,
+        risk_score_min=settings.scoring.explain_risk_score_min,
+    )
+
+
+def score_processor(
+    settings: Settings,
+    inputs: Inputs,
+    scorer: Scorer,
+    worker: Worker,
+    taster: Taster,
+    *,
+    telemetry: Telemetry,
+    now_ms: Callable[[], int],
+) -> ScoreProcessor:
+    """What the score stage does with texts."""
+    s, topics = settings, settings.topics
+    processor = ScoreProcessor(
+        inputs.preparer(scorer, s.watch.entities_per_document_max, window_limits(s.scoring)),
+        worker,
+        batch_limits(s.batching),
+        ScoreTopics(
+            topics.signals,
+            topics.dead_letters,
+            s.dead_letters.bytes_max,
+            topics.reviews,
+            topics.rollups,
+            s.watch.heartbeat_s * 1000,
+        ),
+        reviews=review_policy(s.reviews),
+        explain=explain_policy(s.scoring),
+        shedding=shedding(s),
+        telemetry=telemetry,
+        now_ms=now_ms,
+        taster=taster,
+        cache_max=s.batching.cache_max,
+    )
+    processor.watch(None, hears=inputs.rules.hears)
+    return processor
+
+
+def watch_processor(
+    settings: Settings,
+    in_force: InForce,
+    memory: Memory,
+    *,
+    telemetry: Telemetry,
+    on_alert: Callable[[Alert], None] | None,
+    reads_rollups: bool,
+) -> WatchProcessor:
+    """What the watch stage does with signals, or with what they contribute to others than entities."""
+    s, topics = settings, settings.topics
+    return WatchProcessor(
+        in_force,
+        WatchTopics(topics.alerts, topics.dead_letters, s.dead_letters.bytes_max, topics.rollups),
+        memory,
+        limits=WatchLimits(events_max=s.state.documents_max, subjects_max=s.state.subjects_max),
+        tick_lag_ms=s.watch.tick_lag_ms,
+        telemetry=telemetry,
+        on_alert=on_alert,
+        reads_rollups=reads_rollups,
+    )
 
 
 def load_scorer(section: Models) -> Scorer:

@@ -65,7 +65,7 @@ class Prepared(msgspec.Struct, frozen=True):
 class Preparer:
     """Holds what preparing needs: the feeds' decoders by topic, the watchlist and the model's tokenizer.
 
-    `scorer` may be set to another model at any time; a group of messages is tokenised by one.
+    `scorer` and `matcher` may be set to others at any time; a group of messages is tokenised by one model.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Preparer:
         entities_max: int,
         limits: WindowLimits | None = None,
     ) -> None:
-        self._decoders, self._matcher, self.scorer, self._entities_max = decoders, matcher, scorer, entities_max
+        self._decoders, self.matcher, self.scorer, self._entities_max = decoders, matcher, scorer, entities_max
         self._limits = limits or WindowLimits()
         self._recent = Recent(DUPLICATES_REMEMBERED)
 
@@ -165,7 +165,7 @@ class Preparer:
         document = decoder.decode(message)
         if isinstance(document, Rejected):
             return Prepared(message, feed, "rejected", document)
-        found = self._matcher.find(document.text, document.entities, self._entities_max)
+        found = self.matcher.find(document.text, document.entities, self._entities_max)
         mentions, places = found.mentions, found.places
         if not mentions and decoder.spec.market:
             mentions, places = (Mention(MARKET, "market", "", 1.0),), ((),)
@@ -180,6 +180,13 @@ def text_of(prepared: Prepared) -> str:
     if not isinstance(prepared.document, Document):
         raise InternalError(f"{prepared.message.position} was rejected and has no text")
     return prepared.document.text
+
+
+def model_of(prepared: Prepared) -> Scorer:
+    """The model whose tokens a prepared document has."""
+    if prepared.scorer is None:
+        raise InternalError(f"{prepared.message.position} has tokens of no model")
+    return prepared.scorer
 
 
 def _whole(prepared: Prepared, tokens: tuple[tuple[int, ...], ...], scorer: Scorer) -> Prepared:

@@ -10,7 +10,7 @@ import click
 from riskstream.core.cases import CaseFile, check_cases
 from riskstream.core.casework import Outcome, run_cases
 from riskstream.core.errors import OperatorError
-from riskstream.service import parts
+from riskstream.service import files
 
 
 def run_files(paths: Sequence[Path]) -> int:
@@ -30,23 +30,23 @@ def case_files(path: Path) -> list[Path]:
     """The file, or every test file of a directory."""
     if not path.is_dir():
         return [path]
-    files = sorted(path.glob(f"*{parts.CASES_SUFFIX}"))
-    if not files:
-        raise OperatorError("file", str(path), "is a directory without tests", f"put *{parts.CASES_SUFFIX} into it")
-    return files
+    found = sorted(path.glob(f"*{files.CASES_SUFFIX}"))
+    if not found:
+        raise OperatorError("file", str(path), "is a directory without tests", f"put *{files.CASES_SUFFIX} into it")
+    return found
 
 
 def run_file(file: Path) -> list[Outcome]:
     """What became of each case of a file."""
     found = _read(file)
-    rules = parts.load_rules(file.parent / found.rules, f"{file}: rules")
+    rules = files.load_rules(file.parent / found.rules, f"{file}: rules")
     named = f"{file}: watchlist"
-    watchlist = parts.load_watchlist(file.parent / found.watchlist, named) if found.watchlist else {}
+    watchlist = files.load_watchlist(file.parent / found.watchlist, named) if found.watchlist else {}
     return run_cases(found.cases, rules, watchlist)
 
 
 def _read(file: Path) -> CaseFile:
-    found, mistakes = check_cases(parts.read_text("file", file), str(file))
+    found, mistakes = check_cases(files.read_text("file", file), str(file))
     for mistake in mistakes[:-1]:
         click.echo(f"riskstream: {mistake}", err=True)
     if mistakes:

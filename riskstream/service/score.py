@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from riskstream.core.answers import Answers
 from riskstream.core.attribution import Spans
 from riskstream.core.batching import BatchLimits
+from riskstream.core.entities import Matcher
 from riskstream.core.errors import DeviceLost, InternalError, MemoryShort
 from riskstream.core.overload import Shedding
 from riskstream.core.ports import Ends, Partitions, Scorer
@@ -30,7 +31,7 @@ from riskstream.service.explaining import Explaining, ExplainPolicy
 from riskstream.service.facts import Fact, tell
 from riskstream.service.lanes import Done, Finish, Restored
 from riskstream.service.outcomes import Outcomes, ScoreTopics
-from riskstream.service.pipeline import Prepared, Preparer
+from riskstream.service.pipeline import Prepared, Preparer, model_of
 from riskstream.service.speaking import assemble, explained, reading_of, speak
 from riskstream.service.tasting import Taster, Tasting, Work
 from riskstream.telemetry.emit import Telemetry
@@ -101,10 +102,14 @@ class ScoreProcessor:
         """Prepare with another model from now on; what is tokenised is scored and named by the one that did it."""
         self._preparer.scorer = scorer
 
+    def watch(self, matcher: Matcher | None, *, hears: bool) -> None:
+        """Look for other names from the next text on, if any; `hears`: a rule waits for the silence of a source."""
+        self._preparer.matcher, self._outcomes.hears = matcher or self._preparer.matcher, hears
+
     def assigned(self, lanes: Partitions) -> None:
         """Nothing is remembered of lanes."""
 
-    async def opened(self, lane: Partition) -> Restored | None:
+    async def opened(self, lane: Partition, add: Callable[[Done], None]) -> Restored | None:
         """A lane of texts keeps nothing."""
         return None
 
@@ -170,7 +175,7 @@ class ScoreProcessor:
             self._room.clear()
             await self._room.wait()
         self._pending[ticket] = _Pending(prepared, finish)
-        now_ms, scorer = _monotonic_ms(), _model_of(prepared)
+        now_ms, scorer = _monotonic_ms(), model_of(prepared)
         answered = []
         for index, tokens in enumerate(prepared.tokens):
             item = Encoded(ticket, index, tokens)
@@ -267,7 +272,7 @@ class ScoreProcessor:
 
     def _speak(self, ticket: Ticket, pending: _Pending) -> None:
         """All windows are answered: say what the document says, once what it says badly is explained."""
-        prepared, scorer = pending.prepared, _model_of(pending.prepared)
+        prepared, scorer = pending.prepared, model_of(pending.prepared)
         answered = [prediction for prediction in pending.predictions if prediction is not None]
         spoken = speak(prepared, answered, scorer.per_log)
         if isinstance(spoken, Rejected):
@@ -288,12 +293,6 @@ class ScoreProcessor:
         else:
             readings = [reading_of(prepared, said[place]) for place in asked]
             explaining.ask(ticket.lane, scorer, readings, lambda spans: publish(dict(zip(asked, spans, strict=True))))
-
-
-def _model_of(prepared: Prepared) -> Scorer:
-    if prepared.scorer is None:
-        raise InternalError(f"{prepared.message.position} has tokens of no model")
-    return prepared.scorer
 
 
 def _monotonic_ms() -> int:

@@ -247,7 +247,7 @@ class Stage:
             self._suspect(partition, until)
         run.phase = "restoring"
         self._report.changed(partition, "restoring")
-        restored = await self._processor.opened(partition)
+        restored = await self._processor.opened(partition, run.add)
         if run.phase != "restoring":
             return False
         source.seek(partition, begin)

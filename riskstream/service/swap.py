@@ -86,7 +86,8 @@ def load_first(section: Models) -> Loaded:
 
 
 class Follower:
-    """Takes over what the alias of the settings comes to point to. Made and used on one event loop."""
+    """Takes over what the alias of the settings comes to point to. Made and used on one event loop. `rules` may be set
+    to others at any time: a version must have the labels that they name."""
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class Follower:
         *,
         telemetry: Telemetry,
     ) -> None:
-        self._section, self._rules, self._take, self._telemetry = section, rules, take, telemetry
+        self._section, self.rules, self._take, self._telemetry = section, rules, take, telemetry
         self._running, self._before = running, Loaded(running.scorer)
         self._store: Store | None = None
         self._refused: Pin | str = ""
@@ -191,7 +192,7 @@ class Follower:
             was, now = getattr(mine, head), getattr(labels, head)
             if was != now:
                 return f"its labels of {head} are {', '.join(now)}, not {', '.join(was)}"
-        return "; ".join(str(mistake) for mistake in check_labels(self._rules, labels))
+        return "; ".join(str(mistake) for mistake in check_labels(self.rules, labels))
 
     async def _apart(self, work: Callable[[], T]) -> T:
         """Run on a thread that the end of the process does not wait for. TimeoutError while the last one still runs."""

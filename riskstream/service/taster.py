@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from riskstream.core.errors import RiskstreamError
 from riskstream.core.ports import Scorer
 from riskstream.core.records import Encoded, Message, Partition, Ticket
-from riskstream.service import parts
+from riskstream.service import files, parts
 from riskstream.settings import Settings
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.trials import TasterFailed
@@ -37,7 +37,7 @@ Score = Callable[[Sequence[Message]], None]
 
 def score_as_daemon(settings: Settings, scorer: Scorer | None = None) -> Score:
     """What the daemon would do with messages, without an outcome: only whether it can be done matters."""
-    inputs = parts.read_inputs(settings)
+    inputs = files.read_inputs(settings)
     model = scorer or parts.load_scorer(settings.models)
     preparer = inputs.preparer(model, settings.watch.entities_per_document_max, parts.window_limits(settings.scoring))
     ticket = Ticket(Partition("", 0), 0, 0)

@@ -10,7 +10,7 @@ The rules are in `tracing.py`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -89,9 +89,9 @@ class Traced:
         """As it is."""
         self._inner.assigned(lanes)
 
-    async def opened(self, lane: Partition) -> Restored | None:
-        """As it is."""
-        return await self._inner.opened(lane)
+    async def opened(self, lane: Partition, add: Callable[[Done], None]) -> Restored | None:
+        """As it is; results that no record made are told as those of a tick."""
+        return await self._inner.opened(lane, lambda done: add(self._answered(lane, None, done)))
 
     def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
         """Begin the spans of those that are traced, and pass all on."""

@@ -9,26 +9,28 @@ Rule 2. What a signal changed in memory goes out with its offset, in the transac
         contributes to groups, portfolios, sources and the market: a second processor reads those from their own topic.
 Rule 3. A signal that the state has seen already is passed over: at or below its offset, and not younger than its clock.
         An offset alone does not tell, since it begins anew in a topic that was created again.
+Rule 4. Other rules or another watchlist come between two records of a lane. What comes while its subjects are brought
+        under them waits; the event loop and the other lanes do not.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from riskstream.core import codec
 from riskstream.core.clock import parse_ms
 from riskstream.core.deadletter import dead_letter
-from riskstream.core.held import HeldReason
 from riskstream.core.ports import Ends, Partitions
-from riskstream.core.records import Alert, Message, Output, Partition, Rejected, Ticket, Watched
-from riskstream.core.rules import RuleSet
+from riskstream.core.records import Alert, Message, Output, Partition, Rejected, Ticket
 from riskstream.core.watch import Step, Watch, WatchLimits
 from riskstream.service.lanes import Done, Finish, Restored
 from riskstream.service.memory import Memory
+from riskstream.service.watchlane import InForce, WatchLane
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.events import (
     AlertPublished,
@@ -38,6 +40,11 @@ from riskstream.telemetry.events import (
     StateEvicted,
     StateSize,
 )
+
+RENEWED_AT_ONCE = 32
+"""Subjects that are brought under other rules before others may use the event loop: 50 ms of a lane that slept."""
+RENEWED_AHEAD_MAX = 64
+"""Results of a renewal that wait for their transaction: a lane of 100,000 subjects would hold all it writes at once."""
 
 
 class WatchTopics(msgspec.Struct, frozen=True):
@@ -49,51 +56,47 @@ class WatchTopics(msgspec.Struct, frozen=True):
     rollups: str = ""
 
 
-class _Lane:
-    """The engine of one lane. `offset` and `clock_ms` are those of the state that it began with; `end` is where its log
-    ends, `ahead` how many of its results are not committed, `held` what was held back and is counted."""
-
-    __slots__ = ("ahead", "clock_ms", "end", "engine", "held", "offset")
-
-    def __init__(self, engine: Watch, offset: int, end: int) -> None:
-        self.engine, self.offset, self.end = engine, offset, end
-        self.clock_ms, self.ahead = engine.clock_ms, 0
-        self.held: Counter[tuple[str, HeldReason]] = Counter()
-
-    def knows(self, message: Message) -> bool:
-        """Its state was written after this signal."""
-        return message.position.offset <= self.offset and message.timestamp_ms <= self.clock_ms
-
-
 class WatchProcessor:
     """Judges the signals of its lanes, or, where it `reads_rollups`, what they contribute to others than entities."""
 
     def __init__(
         self,
-        rules: RuleSet,
-        watchlist: Mapping[str, Watched],
+        in_force: InForce,
         topics: WatchTopics,
         memory: Memory,
         *,
         limits: WatchLimits,
-        config: str,
         tick_lag_ms: int,
         telemetry: Telemetry,
         on_alert: Callable[[Alert], None] | None = None,
         reads_rollups: bool = False,
     ) -> None:
         self._reads_rollups = reads_rollups
-        self._rules, self._watchlist, self._config = rules, watchlist, config
+        self._in_force = in_force
         self._topics, self._memory, self._limits = topics, memory, limits
         self._tick_lag_ms, self._telemetry, self._on_alert = tick_lag_ms, telemetry, on_alert
-        self._lanes: dict[Partition, _Lane] = {}
-        self._aside: dict[Partition, _Lane] = {}
+        self._lanes: dict[Partition, WatchLane] = {}
+        self._aside: dict[Partition, WatchLane] = {}
+        self._stale, self._room = asyncio.Event(), asyncio.Event()
+
+    async def run(self) -> None:
+        """Bring the lanes under what is in force, until cancelled."""
+        while True:
+            await self._stale.wait()
+            self._stale.clear()
+            for lane, mine in list(self._lanes.items()):
+                await self._renew(lane, mine)
+
+    def use(self, in_force: InForce) -> None:
+        """Judge by other rules or another watchlist from the next record of each lane on."""
+        self._in_force = in_force
+        self._stale.set()
 
     def assigned(self, lanes: Partitions) -> None:
         """What was kept aside of lanes that others have now goes."""
         self._aside = {lane: kept for lane, kept in self._aside.items() if lane in lanes}
 
-    async def opened(self, lane: Partition) -> Restored | None:
+    async def opened(self, lane: Partition, add: Callable[[Done], None]) -> Restored | None:
         """Go on with the engine that was kept aside, or with one made from the state log."""
         started = time.monotonic()
         aside = self._aside.pop(lane, None)
@@ -101,16 +104,22 @@ class WatchProcessor:
         if loaded is not None:
             engine = self._engine()
             engine.restore(loaded.kept)
-            aside = _Lane(engine, loaded.kept.offset, loaded.end)
+            aside = WatchLane(engine, self._in_force, loaded.kept.offset, loaded.end)
         assert aside is not None
+        aside.add = add
         self._lanes[lane] = aside
+        if not self._current(aside):
+            self._stale.set()
         self._tell_size(lane)
         return Restored(loaded.count if loaded else 0, aside.engine.subjects, time.monotonic() - started)
 
     def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
-        """Judge signals in order, at once."""
+        """Judge signals in order: at once, or, where the lane is being renewed, after that."""
         for ticket, message in work:
             lane = self._lanes[ticket.lane]
+            if not self._current(lane):
+                lane.waiting.append((ticket, message, finish))
+                continue
             lane.ahead += 1
             if lane.knows(message):
                 finish(ticket, Done(since_ms=message.timestamp_ms))
@@ -127,14 +136,38 @@ class WatchProcessor:
             finish(ticket, self._done(ticket.lane, outputs, since_ms, step.alerts))
 
     def _engine(self) -> Watch:
+        now = self._in_force
         return Watch(
-            self._rules,
-            self._watchlist,
+            now.rules,
+            now.watchlist,
             limits=self._limits,
             keeps_state=True,
-            config=self._config,
+            config=now.config,
             rollups=self._reads_rollups,
         )
+
+    def _current(self, lane: WatchLane) -> bool:
+        return lane.in_force is self._in_force and not lane.engine.renewing
+
+    async def _renew(self, lane: Partition, mine: WatchLane) -> None:
+        """Bring a lane under what is in force, some subjects at a time; then what waited is judged."""
+        while self._lanes.get(lane) is mine and not self._current(mine):
+            if not mine.engine.renewing:
+                mine.in_force = now = self._in_force
+                mine.engine.replace(now.rules, now.watchlist, now.config)
+            alerts = mine.engine.renew(RENEWED_AT_ONCE)
+            done = self._done(lane, tuple(self._output(alert) for alert in alerts), None, alerts)
+            if done.outputs or not mine.engine.renewing:
+                mine.ahead += 1
+                mine.add(done)
+            await asyncio.sleep(0)
+            while mine.ahead > RENEWED_AHEAD_MAX and self._lanes.get(lane) is mine:
+                self._room.clear()
+                await self._room.wait()
+        if self._lanes.get(lane) is mine:
+            waiting, mine.waiting = mine.waiting, []
+            for ticket, message, finish in waiting:
+                self.accept([(ticket, message)], finish)
 
     def _judge(self, engine: Watch, message: Message) -> tuple[Step, int] | Rejected:
         """What a record does, and the moment that its end-to-end time counts from."""
@@ -154,6 +187,8 @@ class WatchProcessor:
     def tick(self, lane: Partition, now_ms: int) -> Done | None:
         """The lane is idle: the wall clock, less the lag, moves it. What it changes in memory alone goes out too."""
         mine = self._lanes[lane]
+        if not self._current(mine):
+            return None
         alerts = mine.engine.on_time(now_ms - self._tick_lag_ms)
         done = self._done(lane, tuple(self._output(alert) for alert in alerts), None, alerts)
         if not done.outputs:
@@ -183,13 +218,15 @@ class WatchProcessor:
         mine = self._lanes.get(lane)
         if mine is not None:
             mine.ahead -= len(results)
+            self._room.set()
             mine.end = ends.get(self._memory.partition_of(lane), mine.end)
             self._tell_size(lane)
 
     def closed(self, lane: Partition) -> None:
         """Keep the engine aside if all that it did is committed: the lane may come back in the same rebalance."""
         mine = self._lanes.pop(lane, None)
-        if mine is not None and mine.ahead == 0:
+        self._room.set()
+        if mine is not None and mine.ahead == 0 and not mine.waiting:
             self._aside[lane] = mine
         self._telemetry.emit(StateSize(lane.topic, lane.partition, 0))
         self._telemetry.emit(AlertsOpen(lane.topic, lane.partition, {}))

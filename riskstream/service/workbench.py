@@ -23,7 +23,7 @@ from riskstream.core.errors import OperatorError
 from riskstream.core.records import Alert, Signal, Watched
 from riskstream.core.rules import RuleSet
 from riskstream.sections import Feed
-from riskstream.service import parts, replay, rows
+from riskstream.service import files, parts, replay, rows
 from riskstream.service.findings import Findings, Sought
 from riskstream.service.pipeline import Preparer
 from riskstream.settings import Settings
@@ -53,17 +53,17 @@ def replay_files(settings: Settings, job: ReplayJob, out: BinaryIO) -> None:
         fix = "give feed files, or --signals with a file of saved signals, and not both"
         raise OperatorError("replay", [str(feed) for feed in job.feeds], "nothing, or too much, to replay", fix)
     watchlist = (
-        parts.load_watchlist(job.watchlist, "--watchlist")
+        files.load_watchlist(job.watchlist, "--watchlist")
         if job.watchlist
-        else parts.load_watchlist(settings.watch.watchlist)
+        else files.load_watchlist(settings.watch.watchlist)
     )
     named_by, path = ("--rules", job.rules) if job.rules else ("watch.rules", settings.watch.rules)
-    rules = parts.load_rules(path, named_by)
+    rules = files.load_rules(path, named_by)
     engine, tally = Desk(rules, watchlist), replay.Tally()
     findings = Findings(job.sought, path, watchlist)
-    with ExitStack() as files:
-        keep = files.enter_context(_saved(job.save_signals)).write if job.save_signals else None
-        page = files.enter_context(_saved(job.sought.report, "--report")) if job.sought.report else None
+    with ExitStack() as opened:
+        keep = opened.enter_context(_saved(job.save_signals)).write if job.save_signals else None
+        page = opened.enter_context(_saved(job.sought.report, "--report")) if job.sought.report else None
         signals = _signals(settings, job, rules, watchlist, tally)
         signals = findings.seen(paced(signals, job.speed) if job.speed else signals)
         alerts = findings.told(replay.alerts_of(signals, engine, tally, keep))
@@ -102,9 +102,9 @@ def _signals(
     if job.signals is not None:
         return replay.saved_signals(rows.lines((job.signals,)), str(job.signals))
     scorer = parts.load_scorer(settings.models)
-    parts.check_rules_fit(rules, scorer)
+    files.check_rules_fit(rules, scorer)
     feed = _feed(settings, job.feed_name)
-    decoder = parts.decoder_of(feed)
+    decoder = files.decoder_of(feed)
     entities_max = settings.watch.entities_per_document_max
     matcher, limits = Matcher(tuple(watchlist.values())), parts.window_limits(settings.scoring)
     preparer = Preparer({feed.topic: decoder}, matcher, scorer, entities_max, limits)

@@ -21,6 +21,9 @@ import msgspec
 from riskstream.core.held import HeldReason
 from riskstream.core.labels import Why
 from riskstream.core.records import AlertReason, AlertState, Reason, Severity
+from riskstream.telemetry.configuration import ConfigKind as ConfigKind
+from riskstream.telemetry.configuration import ConfigLoaded as ConfigLoaded
+from riskstream.telemetry.configuration import ConfigRefused as ConfigRefused
 from riskstream.telemetry.events_model import DriftSeen as DriftSeen
 from riskstream.telemetry.events_model import Explanations as Explanations
 from riskstream.telemetry.events_model import ModelLoaded as ModelLoaded
@@ -34,7 +37,6 @@ OUTCOMES: tuple[Outcome, ...] = ("scored", "rejected", "unwatched", "duplicate",
 LaneState = Literal["opening", "restoring", "ready", "draining", "stopped", "closed"]
 LANE_STATES: tuple[LaneState, ...] = ("opening", "restoring", "ready", "draining", "stopped", "closed")
 """`stopped`: reading cannot go on and a person must act. `closed`: the partition is no longer ours."""
-ConfigKind = Literal["settings", "rules", "watchlist"]
 
 
 class DocumentsDecided(msgspec.Struct, frozen=True):
@@ -236,22 +238,6 @@ class ServiceStopped(msgspec.Struct, frozen=True):
     """Everything is drained, committed and closed."""
 
     seconds: float
-
-
-class ConfigLoaded(msgspec.Struct, frozen=True):
-    """A configuration file took effect. `hash` is short: enough to compare two pods."""
-
-    kind: ConfigKind
-    hash: str
-    path: str = ""
-
-
-class ConfigRefused(msgspec.Struct, frozen=True):
-    """A changed configuration file is wrong; the one before it goes on."""
-
-    kind: ConfigKind
-    path: str
-    detail: str
 
 
 class LoopLag(msgspec.Struct, frozen=True):

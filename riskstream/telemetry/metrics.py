@@ -25,6 +25,7 @@ from riskstream.core.records import Partition, Reason, Severity
 from riskstream.core.refusals import REFUSALS
 from riskstream.telemetry import events as ev
 from riskstream.telemetry import trials, watchdogs
+from riskstream.telemetry.configuration import ConfigMetrics
 from riskstream.telemetry.series import SERIES
 
 EXPLAIN_OUTCOMES = ("explained", "known", "skipped", "failed")
@@ -110,7 +111,7 @@ class Metrics:
         self.model_info = self._gauge("model_info")
         self.model_refused = self._counter("model_refused_total")
         self.model_swap = self._histogram("model_swap_seconds")
-        self.config_hash = self._gauge("config_hash")
+        self.configuration = ConfigMetrics(self._gauge)
         self.score_drift = self._gauge("score_drift")
 
     def expect(
@@ -158,13 +159,15 @@ class Metrics:
                 self._apply_watch(event)
             case ev.SinkFailed(sink=sink):
                 self.sink_failures.labels(sink).inc()
-            case ev.ModelLoaded() | ev.ModelRefused() | ev.DriftSeen() | ev.ConfigLoaded():
+            case ev.ModelLoaded() | ev.ModelRefused() | ev.DriftSeen():
                 self._apply_model(event)
+            case ev.ConfigLoaded() | ev.ConfigRefused():
+                self.configuration.apply(event)
             case ev.LoopLag(seconds=seconds):
                 self.loop_lag.observe(seconds)
             case watchdogs.GapsSeen() | watchdogs.WatchdogBarked() | watchdogs.StageWaits() | watchdogs.StageReturned():
                 self.watchdogs.apply(event)
-            case ev.BatchBisected() | ev.DeadLetterCut() | ev.ConfigRefused() | ev.RequestFailed():
+            case ev.BatchBisected() | ev.DeadLetterCut() | ev.RequestFailed():
                 pass
             case trials.LaneSuspected() | trials.TextConvicted() | trials.TasterFailed():
                 pass
@@ -260,7 +263,7 @@ class Metrics:
         for rule, severity in self._ever_open:
             self.alerts_open.labels(rule, severity).set(total[rule, severity])
 
-    def _apply_model(self, event: ev.ModelLoaded | ev.ModelRefused | ev.DriftSeen | ev.ConfigLoaded) -> None:
+    def _apply_model(self, event: ev.ModelLoaded | ev.ModelRefused | ev.DriftSeen) -> None:
         match event:
             case ev.ModelLoaded(model=model, seconds=seconds):
                 self.model_info.clear()
@@ -271,9 +274,6 @@ class Metrics:
             case ev.DriftSeen(heads=heads):
                 for head, distance in heads.items():
                     self.score_drift.labels(head).set(distance)
-            case ev.ConfigLoaded(kind=kind, hash=hashed):
-                self.config_hash.remove_by_labels({"kind": kind})
-                self.config_hash.labels(kind, hashed).set(1)
 
     def names(self) -> frozenset[str]:
         """The full names of riskstream's own metrics, as an operator writes them in a query."""

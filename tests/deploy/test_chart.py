@@ -135,15 +135,22 @@ def test_the_daemon_takes_the_environment_that_the_chart_sets(case: str, monkeyp
             assert settings.stages.grace_ms < 1000 * pod["terminationGracePeriodSeconds"]
 
 
-def test_the_files_of_a_values_file_reach_the_pod_and_roll_it() -> None:
+def test_the_files_of_a_values_file_reach_the_pod_and_other_settings_roll_it() -> None:
     hardened = rendered("hardened")
     data = next(m["data"] for m in of_kind(hardened, "ConfigMap") if m["metadata"]["name"] == "desk-riskstream")
     assert {"riskstream.toml", "rules.toml", "watchlist.csv"} == data.keys()
     assert data["riskstream.toml"].startswith("[[feed]]\n")
-    changed = render(*values_of("hardened"), "--set", "config.rules=[[rule]]")
+    pods = [m["spec"]["template"] for m in of_kind(hardened, "Deployment")]
+    ruled = render(*values_of("hardened"), "--set", "config.rules=[[rule]]", "--set", "config.watchlist=id\\,name")
+    assert [m["spec"]["template"] for m in of_kind(ruled, "Deployment")] == pods, "pods follow these files as they run"
+    mounts = [mount for pod in pods for container in pod["spec"]["containers"] for mount in container["volumeMounts"]]
+    assert [mount for mount in mounts if "subPath" in mount] == [], (
+        "the platform never changes a file that is mounted so"
+    )
+    other = render(*values_of("hardened"), "--set", "config.settings=[log]")
     sums = [
         {m["spec"]["template"]["metadata"]["annotations"]["checksum/config"] for m in of_kind(which, "Deployment")}
-        for which in (hardened, changed)
+        for which in (hardened, other)
     ]
     assert [len(one) for one in sums] == [1, 1]
     assert sums[0] != sums[1]

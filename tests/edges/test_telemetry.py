@@ -125,6 +125,8 @@ def test_every_event_is_counted_and_becomes_a_line(event: ev.Event) -> None:
         (ONE_OF_EACH[35], 'riskstream_stage_waiting{stage="score"}', 1),
         (ONE_OF_EACH[36], 'riskstream_stage_waiting{stage="score"}', 0),
         (ONE_OF_EACH[26], 'riskstream_config_hash{hash="abc",kind="rules"}', 1),
+        (ONE_OF_EACH[26], 'riskstream_config_refused{kind="rules"}', 0),
+        (ONE_OF_EACH[27], 'riskstream_config_refused{kind="rules"}', 1),
     ],
 )
 def test_an_event_changes_its_series(event: ev.Event, series: str, value: float) -> None:

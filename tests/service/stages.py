@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from riskstream.core.ports import Ends, Partitions, Start, TopicInfo
@@ -35,7 +35,7 @@ class Upper:
     def assigned(self, lanes: Partitions) -> None:
         self.diary.append(f"assigned {len(lanes)}")
 
-    async def opened(self, lane: Partition) -> Restored | None:
+    async def opened(self, lane: Partition, add: Callable[[Done], None]) -> Restored | None:
         self.diary.append("opening")
         await self.opens.wait()
         self.diary.append("opened")

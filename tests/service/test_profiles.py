@@ -11,7 +11,7 @@ from riskstream.core.desk import Desk
 from riskstream.core.entities import Matcher
 from riskstream.core.ports import Scorer
 from riskstream.sections import Feed, Models
-from riskstream.service import parts, replay
+from riskstream.service import files, parts, replay
 from riskstream.service.pipeline import Preparer
 from riskstream.settings import Settings
 
@@ -55,9 +55,9 @@ def scorer() -> Scorer:
 
 def replayed(profile: str, scorer: Scorer) -> list[Alert]:
     folder = PROFILES / profile
-    rules, watchlist = parts.load_rules(folder / "rules.toml"), parts.load_watchlist(folder / "watchlist.csv")
-    parts.check_rules_fit(rules, scorer)
-    decoder = parts.decoder_of(FEED)
+    rules, watchlist = files.load_rules(folder / "rules.toml"), files.load_watchlist(folder / "watchlist.csv")
+    files.check_rules_fit(rules, scorer)
+    decoder = files.decoder_of(FEED)
     settings, tally = Settings(), replay.Tally()
     preparer = Preparer({FEED.topic: decoder}, Matcher(tuple(watchlist.values())), scorer, 8)
     lines = (folder / "example.jsonl").read_bytes().splitlines()

@@ -22,7 +22,7 @@ from riskstream.core.refusals import REFUSALS
 from riskstream.registry import store
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Models
-from riskstream.service import parts
+from riskstream.service import files
 from riskstream.service.ask import score_chunk
 from riskstream.service.swap import Follower, Loaded, load_first
 from tests.service.daemons import Rig
@@ -307,7 +307,7 @@ async def test_scoring_goes_on_while_a_store_does_not_answer_and_no_second_look_
 async def test_a_look_that_hangs_is_told_by_the_next(tmp_path: Path, gated: str) -> None:
     rig = Swapping(tmp_path, gated)
     running = Loaded(ConstantScorer(), store.Pin("tiny", "2", ""))
-    rules, section = parts.load_rules(tmp_path / "rules.toml"), rig.settings.models
+    rules, section = files.load_rules(tmp_path / "rules.toml"), rig.settings.models
     follower = Follower(section, running, rules, lambda scorer: None, telemetry=rig.telemetry)
     store.set_alias(gated, "tiny", store.CHAMPION, "2")
     Gated.gate.clear()

@@ -11,14 +11,15 @@ import pytest
 from riskstream.core import codec
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import Start, TopicInfo
-from riskstream.core.records import Alert, Output, Partition
+from riskstream.core.records import Alert, Output, Partition, Watched
 from riskstream.core.watch import WatchLimits
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.sections import Stages
 from riskstream.service.health import Health
 from riskstream.service.memory import Memory
 from riskstream.service.stage import Stage
-from riskstream.service.watching import WatchProcessor, WatchTopics
+from riskstream.service.watching import RENEWED_AT_ONCE, WatchProcessor, WatchTopics
+from riskstream.service.watchlane import InForce
 from riskstream.telemetry import Metrics, Telemetry
 from riskstream.telemetry.events import Event, LaneRestored
 from tests.core.signals import SHOCK, START_MS, WATCHLIST, make_signal, rules
@@ -45,7 +46,7 @@ class Desk:
     """Topics, a clock that the broker and all stages are told, and any number of watch stages."""
 
     def __init__(self, text: str = SHOCK) -> None:
-        self.text = text
+        self.in_force = InForce(rules(text), WATCHLIST)
         self.now_ms = START_MS
         self.broker = MemoryBroker(now_ms=lambda: self.now_ms)
         self.told = Recorder()
@@ -60,12 +61,10 @@ class Desk:
         telemetry = told or self.told
         count = (await self.broker.topics())[SIGNALS].partitions if partitions is None else partitions
         processor = WatchProcessor(
-            rules(self.text),
-            WATCHLIST,
+            self.in_force,
             WatchTopics("alerts", "dead", 1_000),
             Memory(self.broker.state(STATE), STATE, count, 1),
             limits=WatchLimits(),
-            config="",
             tick_lag_ms=2_000,
             telemetry=telemetry,
         )
@@ -73,7 +72,8 @@ class Desk:
         start = {SIGNALS: Start("earliest")}
         options = {"telemetry": telemetry, "health": Health(), "now_ms": lambda: self.now_ms}
         stage, stop = Stage("watch", self.broker, "app", start, processor, limits, **options), asyncio.Event()
-        task = asyncio.create_task(stage.run(stop))
+        task, renewing = asyncio.create_task(stage.run(stop)), asyncio.create_task(processor.run())
+        self.processor = processor
         try:
             await until(lambda: stage.lanes_ready or task.done())
             if task.done():
@@ -82,6 +82,7 @@ class Desk:
         finally:
             stop.set()
             await asyncio.wait_for(task, 10)
+            renewing.cancel()
 
     async def say(self, document: str, score: float = 0.7, at_s: float | None = None, entity: str = "ACME") -> None:
         """A signal, published `at_s` seconds after the start (None: now), appended now."""
@@ -263,3 +264,50 @@ async def test_a_backlog_of_six_hours_neither_resolves_nor_silences_anything_ear
         desk.now_ms += 61_000
         await until(lambda: desk.alerts_seen() > len(alerts))
     assert tell(await desk.alerts()) == ["00:00:00 fired", "06:00:20 expired"]
+
+
+MANY = 3 * RENEWED_AT_ONCE
+CROWD = {f"E{number:03}": Watched(f"E{number:03}", f"Firm {number}") for number in range(MANY)}
+OTHER = InForce(rules(SHOCK.replace("shock", "other")), CROWD, "after")
+
+
+async def crowd(desk: Desk) -> None:
+    """An open alert about each of many."""
+    desk.in_force = InForce(rules(), CROWD, "before")
+    for entity in CROWD:
+        await desk.say("d1", entity=entity)
+
+
+async def test_signals_that_come_while_a_lane_is_renewed_are_judged_after_it() -> None:
+    desk = await Desk().create()
+    await crowd(desk)
+    async with desk.watching():
+        assert len(await desk.settled()) == MANY
+        desk.processor.use(OTHER)
+        desk.now_ms += 1_000
+        await desk.say("d2", 0.9, entity="E000")
+        await until(lambda: desk.alerts_seen() >= 3 * MANY)
+        told = (await desk.settled())[MANY:]
+    by_entity = {entity: [a for a in told if a.subject.id == entity] for entity in ("E000", f"E{MANY - 1:03}")}
+    first, last = by_entity.values()
+    assert [(a.rule, a.reason) for a in last] == [("shock", "rule_removed"), ("other", "fired")]
+    assert [(a.rule, a.reason, a.updated_at[17:19]) for a in first] == [
+        ("shock", "rule_removed", "00"),
+        ("other", "fired", "00"),
+        ("other", "raised", "01"),
+    ]
+
+
+async def test_a_start_under_other_rules_brings_all_under_them_though_no_signal_comes() -> None:
+    desk = await Desk().create()
+    await crowd(desk)
+    async with desk.watching():
+        assert len(await desk.settled()) == MANY
+    desk.in_force = OTHER
+    async with desk.watching() as stage:
+        await until(lambda: desk.alerts_seen() >= 3 * MANY and not stage.in_flight)
+    async with desk.watching() as stage:
+        await until(lambda: stage.lanes_ready)
+        assert not desk.processor._lanes[LANE].engine.renewing, "the state names what it was brought under"
+    told = (await desk.settled())[MANY:]
+    assert {(a.rule, a.reason) for a in told} == {("shock", "rule_removed"), ("other", "fired")}

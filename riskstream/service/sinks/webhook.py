@@ -71,7 +71,7 @@ class WebhookProcessor:
     def assigned(self, lanes: Partitions) -> None:
         """Nothing is remembered of a lane."""
 
-    async def opened(self, lane: Partition) -> Restored | None:
+    async def opened(self, lane: Partition, add: Callable[[Done], None]) -> Restored | None:
         """Begin to post what comes; nothing is kept from before."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._target.timeout_s))

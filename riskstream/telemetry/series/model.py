@@ -33,11 +33,18 @@ MODEL: tuple[Series, ...] = (
         "config_hash",
         "gauge",
         says="1 for the `rules` and the `watchlist` in force",
-        advice="`count by (kind, hash)`: pods that differ run with different files",
+        advice="`count by (kind, hash)`: pods that differ for more than minutes run with different files",
         labels=(
             "kind",
             "hash",
         ),
+    ),
+    Series(
+        "config_refused",
+        "gauge",
+        says="1 while the `rules` or the `watchlist` on disk are wrong and those before go on",
+        advice="The log says where. Mend it before a pod starts anew: that one would not",
+        labels=("kind",),
     ),
     Series(
         "score_drift",
