@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 import ahocorasick
 import msgspec
 
-from riskstream.core.names import EXACT_WEARS, Wear, fits, fold, joins, spellings, uniform
+from riskstream.core.names import EXACT_WEARS, Wear, casefolded, fits, fold, joins, spellings, uniform
 from riskstream.core.records import Mention, Watched
 from riskstream.core.text import clean
 
@@ -109,7 +109,7 @@ class Matcher:
         hits: list[tuple[int, int, list[int]]] = []
         size = len(text)
         plain = uniform(text)
-        for automaton, read in ((self._folded, fold(plain)), (self._exact, plain)):
+        for automaton, read in ((self._folded, casefolded(plain)), (self._exact, plain)):
             for last, spelling in automaton.iter(read) if len(automaton) else ():
                 start, end = last + 1 - spelling.length, last + 1
                 if spelling.opens and start and joins(text[start - 1]):

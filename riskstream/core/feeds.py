@@ -106,10 +106,7 @@ class Decoder:
                 fix = f"map only {', '.join(FIELDS)}"
                 raise OperatorError(f"{where} fields", field, "a document has no such field", fix)
         self.spec = spec
-        self._paths = {
-            field: compile_path(f"{where} fields.{field}", spec.fields[field]) if field in spec.fields else (field,)
-            for field in FIELDS
-        }
+        self._paths = {field: compile_path(f"{where} fields.{field}", path) for field, path in spec.fields.items()}
         self._names = tuple(compile_path(f"{where} mask_names", path) for path in spec.mask_names)
 
     def decode(self, message: Message) -> Document | Rejected:
@@ -181,7 +178,9 @@ class Decoder:
 
     def _value(self, found: dict[str, Any], field: str) -> Any:
         """The field's value; None where it is absent or null."""
-        value = follow(found, self._paths[field])
+        if (path := self._paths.get(field)) is None:
+            return found.get(field)
+        value = follow(found, path)
         return None if value is ABSENT else value
 
     def _label(self, field: str) -> str:

@@ -40,6 +40,8 @@ _UNIFORM = str.maketrans(
     }
 )
 _ODD_SPACE = re.compile(r"[\n\r\t`]")
+_UNIFORM_ASCII = bytes(ord(chr(code).translate(_UNIFORM)) for code in range(128)) + bytes(range(128, 256))
+"""The same of ASCII alone, which is translated twenty times as fast."""
 _EXCHANGE = re.compile(
     r"(?:NYSE|N[Aa][Ss][Dd][Aa][Qq](?:G[SM])?|AMEX|NYSE American|LSE|LON|AIM|TSXV?|TSE|TYO|HKEX|HKG|HKSE|SEHK|SSE|SZSE"
     r"|SHA|SHE|ASX|NSE|BSE|OTC|OTCMKTS|OTCQ[BX]|EPA|ETR|FRA|XETRA|BIT|AMS|SWX|SIX|STO|OSL|CPH|HEL|KRX|SGX|Euronext)\s?[:：]\s?$"
@@ -65,12 +67,18 @@ EXACT_WEARS = (Wear.EXACT, Wear.DRESSED)
 
 def uniform(text: str) -> str:
     """The text with one kind of space, apostrophe and hyphen, as long as the text itself."""
-    return text if text.isascii() and not _ODD_SPACE.search(text) else text.translate(_UNIFORM)
+    if not text.isascii():
+        return text.translate(_UNIFORM)
+    return text.encode().translate(_UNIFORM_ASCII).decode() if _ODD_SPACE.search(text) else text
 
 
 def fold(text: str) -> str:
     """The text for comparing in any case, as long as the text itself (rule 3)."""
-    text = uniform(text)
+    return casefolded(uniform(text))
+
+
+def casefolded(text: str) -> str:
+    """The same of a text that is uniform already."""
     folded = text.casefold()
     if len(folded) == len(text):
         return folded

@@ -35,6 +35,8 @@ their votes fit a byte."""
 
 _DRESSING = re.compile(r"https?://\S+|www\.\S+|(?<!\w)@\w+")
 _TOKEN = re.compile(r"[㐀-鿿぀-ヿ]|[^\W_㐀-鿿぀-ヿ]+")
+_SPACED = bytes(code if chr(code).isascii() and chr(code).isalnum() else 32 for code in range(256))
+"""ASCII with a space for all that is no token, so that `split` finds the tokens; six times as fast as the pattern."""
 _LEFT, _RIGHT = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _LANES = np.arange(1, BITS // 64 + 1, dtype=np.uint64) * np.uint64(0xD1342543DE82EF95)
 _SHIFTS = np.array([30, 27, 31], dtype=np.uint64)
@@ -55,6 +57,8 @@ def _hashes(text: str) -> list[int]:
     head = text[:CHARS_MAX].casefold()
     if "@" in head or "://" in head or "www." in head:
         head = _DRESSING.sub(" ", head)
+    if head.isascii():
+        return [crc32(token) for token in head.encode().translate(_SPACED).split(None, PAIRS_MAX + 1)[: PAIRS_MAX + 1]]
     return [crc32(token.encode()) for token in _TOKEN.findall(head)[: PAIRS_MAX + 1]]
 
 

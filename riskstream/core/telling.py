@@ -44,6 +44,8 @@ _ORIGINS = tuple(
         r"\s*据([一-鿿A-Za-z]{2,12}?)(?:消息|报道)[,,]",
     )
 )
+_MARKS = re.compile(r"[@(（:：)）】社据]")
+"""One of these is in every origin."""
 _HANDLE = re.compile(r"@[\w.-]{1,60}")
 
 
@@ -94,6 +96,8 @@ def weight(document: Document, spec: FeedSpec) -> float:
 
 
 def _origin(text: str) -> str:
+    if not _MARKS.search(text):
+        return ""
     for pattern in _ORIGINS:
         if found := pattern.match(text):
             name = found[1].strip().casefold()

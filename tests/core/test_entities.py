@@ -189,6 +189,11 @@ def test_folding_keeps_every_place(text: str) -> None:
     assert len(fold(text)) == len(text)
 
 
+@given(st.text(st.characters(max_codepoint=127), max_size=60))
+def test_ascii_is_folded_as_the_same_among_other_characters(text: str) -> None:
+    assert fold(f"{text}\t") == fold(f"{text}\té")[:-1]
+
+
 WORDS = [
     "Acme",
     "Bank of",

@@ -67,6 +67,11 @@ def test_a_sketch_does_not_depend_on_its_company(texts: list[str]) -> None:
     assert all(0 <= as_bits(one) < 2**BITS for one in made)
 
 
+@given(st.text(st.characters(max_codepoint=127), max_size=300))
+def test_ascii_has_the_sketch_that_the_same_has_among_other_characters(text: str) -> None:
+    assert sketches([text]) == sketches([f"{text} —"])
+
+
 def test_the_same_on_every_machine() -> None:
     """What is published must not change with a library or a machine: another sketch is another story."""
     assert sketches([REPORT, BERICHT]) == [

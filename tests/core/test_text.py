@@ -145,6 +145,14 @@ def test_a_fingerprint_sees_letters_and_digits(one: str, other: str, same: bool)
     assert int(fingerprint(one), 16) >= 0
 
 
+ASCII = st.text(st.characters(max_codepoint=127), max_size=80)
+
+
+@given(ASCII)
+def test_ascii_has_the_fingerprint_that_the_same_has_among_other_characters(text: str) -> None:
+    assert fingerprint(f"a{text}") == fingerprint(f"a{text}—")
+
+
 @pytest.mark.parametrize(
     ("text", "chars_max", "cut"),
     [
