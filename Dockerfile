@@ -2,9 +2,12 @@
 #   docker build -t riskstream .                        what the daemon needs on a CPU
 #   docker build -t riskstream:cuda --target cuda .     with torch and CUDA: scoring on a GPU, and training
 # Both run as a numeric user without a shell login, write nothing but /tmp, and hold no build tool.
+# Another base, or this one by its digest: --build-arg PYTHON_IMAGE=python@sha256:…   (docs/supply-chain.md)
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
-FROM python:3.11-slim-bookworm AS uv
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 UV_LINK_MODE=copy
+FROM ${PYTHON_IMAGE} AS uv
+# Bytecode is tied to a source by its hash and not its time, so that two builds of the same pins are the same bytes.
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 UV_LINK_MODE=copy PYC_INVALIDATION_MODE=UNCHECKED_HASH
 RUN python -m pip install --quiet uv==0.13.9 \
  && python -m venv --without-pip /opt/riskstream
 WORKDIR /build
@@ -24,7 +27,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY riskstream riskstream
 RUN uv pip install --python /opt/riskstream/bin/python --compile-bytecode --no-deps .
 
-FROM python:3.11-slim-bookworm AS runtime
+FROM ${PYTHON_IMAGE} AS runtime
 LABEL org.opencontainers.image.title="riskstream" \
       org.opencontainers.image.description="Scores news and social feeds from Kafka for risk, per watched entity, and publishes alerts" \
       org.opencontainers.image.licenses="Apache-2.0"

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: bench help install demo test lint format docs site kafka kafka-jars chaos tools train pin clean
+.PHONY: audit bench help install demo test lint format docs site sbom supply kafka kafka-jars chaos tools train pin clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -15,6 +15,7 @@ PEERS := .cache/peers
 UV := $(BIN)/uv
 PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make pin' $(UPGRADE)
+SBOM := --output-format JSON --output-reproducible --spec-version 1.6 --mc-type application
 # More arguments for the command of a target: `make test ARGS='-k lanes -x'`.
 ARGS ?=
 # Of `make chaos`: without SEED each run has one that nobody chose.
@@ -83,6 +84,19 @@ bench: install kafka-jars ## Measure against what people would use instead; with
 	@$(UV) pip install --quiet --python $(PEERS)/bin/python --require-hashes -r requirements/peers.txt
 	$(BIN)/python -m bench $(ARGS)
 
+supply: install
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/supply.txt
+
+sbom: supply ## Write what the images are made of, as CycloneDX, into .cache/sbom
+	@mkdir -p .cache/sbom
+	$(UV) venv --quiet --clear --python $(BIN)/python .cache/sbom/cpu
+	$(UV) pip install --quiet --python .cache/sbom/cpu/bin/python --require-hashes -r requirements/run.txt
+	$(BIN)/cyclonedx-py environment .cache/sbom/cpu --pyproject pyproject.toml $(SBOM) --output-file .cache/sbom/riskstream-cpu.cdx.json
+	$(BIN)/cyclonedx-py requirements requirements/cuda.txt --pyproject pyproject.toml $(SBOM) --output-file .cache/sbom/riskstream-cuda.cdx.json
+
+audit: supply ## Ask a vulnerability service about every pin of both images; it must be reachable (ARGS='-s osv')
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/run.txt -r requirements/cuda.txt $(ARGS)
+
 pin: install ## Pin again after pyproject.toml changed; `make pin UPGRADE=--upgrade` takes newer versions
 	$(PIN) --extra dev pyproject.toml --output-file requirements/dev.txt
 	$(PIN) --extra tracing --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
@@ -90,6 +104,7 @@ pin: install ## Pin again after pyproject.toml changed; `make pin UPGRADE=--upgr
 	$(PIN) --extra bench --constraint requirements/dev.txt pyproject.toml --output-file requirements/bench.txt
 	$(PIN) --extra docs --constraint requirements/dev.txt pyproject.toml --output-file requirements/docs.txt
 	$(PIN) --extra peers pyproject.toml --output-file requirements/peers.txt
+	$(PIN) --extra supply --constraint requirements/dev.txt pyproject.toml --output-file requirements/supply.txt
 
 clean: ## Remove .venv and every cache
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -205,14 +205,18 @@ class Nothing:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in ("torch", "transformers"):
             raise ModuleNotFoundError(name, name=name)
+def offline(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        raise RuntimeError(f"{event}{args}: nobody is asked")
 sys.meta_path.insert(0, Nothing())
+sys.addaudithook(offline)
 from riskstream.cli import main
 sys.argv = ["riskstream", "score", "--model", sys.argv[1]]
 main()
 """
 
 
-def test_the_base_install_scores_without_torch() -> None:
+def test_the_base_install_scores_without_torch_and_asks_nobody() -> None:
     command = [sys.executable, "-c", WITHOUT_TORCH, str(TINY)]
     asked = '{"id": "1", "entity": "Acme", "text": "Acme files for bankruptcy"}\n'
     done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=100, check=False)
