@@ -25,6 +25,7 @@ from riskstream.cli_data import data
 from riskstream.cli_feeds import export, feeds, publish, replay
 from riskstream.cli_models import evaluate, models, train
 from riskstream.cli_support import CONFIG, guarded_loop, read_settings, run_async, stdout
+from riskstream.concealed import conceal
 from riskstream.core.errors import DeviceLost, OperatorError
 from riskstream.settings import load
 
@@ -45,24 +46,26 @@ def main() -> None:
     except click.Abort:
         sys.exit(130)
     except OperatorError as error:
-        click.echo(f"riskstream: {error}", err=True)
+        _say(str(error))
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except DeviceLost as error:
-        click.echo(f"riskstream: {error}", err=True)
+        _say(str(error))
         os._exit(1)  # a thread of the model may never end, and a tidy exit would wait for it
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            click.echo(
-                "riskstream: stdout: no space is left on the device. Fix: make room, or write elsewhere.", err=True
-            )
+            _say("stdout: no space is left on the device. Fix: make room, or write elsewhere.")
             os._exit(2)
-        traceback.print_exc()
-        click.echo("riskstream: this is a fault of riskstream; please report it with the lines above", err=True)
+        click.echo(conceal(traceback.format_exc()), err=True, nl=False)
+        _say("this is a fault of riskstream; please report it with the lines above")
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(text: str) -> None:
+    click.echo(f"riskstream: {conceal(text)}", err=True)
 
 
 def stop_on_signals(grace_ms: int) -> asyncio.Event:

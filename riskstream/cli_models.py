@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from riskstream.cli_support import CONFIG
+from riskstream.concealed import conceal
 from riskstream.core.errors import OperatorError
 from riskstream.registry.port import Store
 from riskstream.settings import load
@@ -26,7 +27,7 @@ def train(config: Path, trials: int | None) -> int:
     """
     from riskstream.telemetry.logs import configure_logging
 
-    configure_logging("INFO", None)
+    configure_logging("INFO", None, conceal)
     if trials:
         from riskstream.trainer.search import search
 

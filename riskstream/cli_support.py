@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import click
 import uvloop
 
+from riskstream.concealed import conceal
 from riskstream.core.errors import OperatorError
 from riskstream.settings import Settings, load
 
@@ -62,5 +63,5 @@ def read_settings(config: Path | None) -> Settings:
     from riskstream.telemetry.logs import configure_logging
 
     settings = load(config)
-    configure_logging(settings.log.level, {"auto": None, "json": True, "console": False}[settings.log.format])
+    configure_logging(settings.log.level, {"auto": None, "json": True, "console": False}[settings.log.format], conceal)
     return settings

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +38,7 @@ from riskstream.sections.tracing import Tracing
 from riskstream.sections.trouble import Overload, Watchdogs
 
 ENV_PREFIX = "RISKSTREAM_"
+_SECRET = re.compile("pass|secret|credential|token|key|auth", re.IGNORECASE)
 DEFAULT_FILE = Path("config/riskstream.toml")
 
 
@@ -183,23 +185,19 @@ def _told(error: ValidationError, origin: str) -> OperatorError:
     variable = ENV_PREFIX + "__".join(str(part) for part in first["loc"]).upper()
     if variable in os.environ:
         origin = f"the environment variable {variable}"
+    problem, name = first["msg"].removeprefix("Value error, "), key.rpartition(".")[2]
     if first["type"] == "extra_forbidden":
-        return OperatorError(key, first["input"], f"unknown setting in {origin}", "remove it or correct its name")
+        problem = f"unknown setting in {origin}"
+        if _SECRET.search(name):
+            fix = "remove it; a secret is read from a file, which a setting that ends in _file names"
+            return OperatorError(key, "…", problem, fix)
+        return OperatorError(key, _shown(name, first["input"]), problem, "remove it or correct its name")
     if not first["loc"]:
-        return OperatorError(key, origin, first["msg"].removeprefix("Value error, "), "change one of the two")
-    fix = f"change it in {origin}"
-    return OperatorError(key, first["input"], first["msg"].removeprefix("Value error, "), fix)
+        return OperatorError(key, origin, problem, "change one of the two")
+    return OperatorError(key, _shown(name, first["input"]), problem, f"change it in {origin}")
 
 
-def read_secret(setting: str, file: Path | None) -> str | None:
-    """The content of a secret's file without its line end. Raises OperatorError that never shows the secret."""
-    if file is None:
-        return None
-    try:
-        secret = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        problem = f"cannot be read: {type(error).__name__}"
-        raise OperatorError(setting, str(file), problem, "mount the secret there, readable by this user") from None
-    if not secret:
-        raise OperatorError(setting, str(file), "the file is empty", "write the secret into it")
-    return secret
+def _shown(name: str, value: object) -> object:
+    """What a setting holds; … for a whole table, and for what may hold a secret where none belongs."""
+    address = name in ("url", "endpoint") or (name == "bootstrap_servers" and "@" in str(value))
+    return "…" if isinstance(value, dict | list | tuple) or address or name.endswith("_file") else value

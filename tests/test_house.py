@@ -22,8 +22,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     **dict.fromkeys(EDGES, frozenset({"core"})),
     "report": frozenset({"core"}),
     "trainer": frozenset({"core", "scoring", "registry"}),
-    "service": frozenset({"core", *EDGES, "report", "settings", "sections"}),
+    "service": frozenset({"core", *EDGES, "report", "concealed", "settings", "sections"}),
     "sections": frozenset({"core"}),
+    "concealed": frozenset({"core"}),
     "settings": frozenset({"core", "sections"}),
     "cli": frozenset(
         {
@@ -31,6 +32,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
             "cli_feeds",
             "cli_models",
             "cli_support",
+            "concealed",
             "core",
             *EDGES,
             "trainer",
@@ -42,8 +44,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "__init__": frozenset(),
     "cli_data": frozenset({"core", "trainer"}),
     "cli_feeds": frozenset({"cli_support", "service"}),
-    "cli_models": frozenset({"cli_support", "core", *EDGES, "trainer", "settings"}),
-    "cli_support": frozenset({"core", "telemetry", "settings"}),
+    "cli_models": frozenset({"cli_support", "concealed", "core", *EDGES, "trainer", "settings"}),
+    "cli_support": frozenset({"concealed", "core", "telemetry", "settings"}),
     "__main__": frozenset({"cli"}),
 }
 """Room → the other rooms that it may import; `riskstream` itself (the version) is open to all but core."""

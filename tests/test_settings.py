@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from riskstream.concealed import read_secret
 from riskstream.core.errors import OperatorError
-from riskstream.settings import Settings, load, read_secret
+from riskstream.settings import Settings, load
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ An expected failure of an input is not an exception: it is a `Rejected` with a `
 
 from __future__ import annotations
 
+from riskstream.core.addresses import without_credentials
+
 
 class RiskstreamError(Exception):
     """The root of what riskstream raises itself."""
@@ -26,12 +28,16 @@ class RiskstreamError(Exception):
 class OperatorError(RiskstreamError):
     """Something that the operator can mend.
 
-    `thing` is the setting, file or option; `value` what it holds (secrets are never passed here); `fix` what to do.
+    `thing` is the setting, file or option; `value` what it holds (secrets are never passed here, and what stands before
+    the @ of an address is not shown); `fix` what to do.
     """
 
     def __init__(self, thing: str, value: object, problem: str, fix: str) -> None:
-        self.thing, self.value, self.problem, self.fix = thing, value, problem, fix
-        super().__init__(f"{thing} = {value!r}: {problem}. Fix: {fix}{'' if fix.endswith('?') else '.'}")
+        self.thing, self.fix = thing, fix
+        self.value = without_credentials(value) if isinstance(value, str) else value
+        self.problem = without_credentials(problem)
+        told = without_credentials(f"{thing} = {value!r}: {problem}.")
+        super().__init__(f"{told} Fix: {fix}{'' if fix.endswith('?') else '.'}")
 
 
 class UnknownTopic(OperatorError):

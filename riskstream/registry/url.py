@@ -24,6 +24,7 @@ from typing import Any
 
 import fsspec
 
+from riskstream.core.addresses import without_credentials
 from riskstream.core.errors import DamagedVersion, MissingVersion, OperatorError, RegistryUnreachable
 from riskstream.registry.port import (
     MANIFEST,
@@ -46,7 +47,7 @@ class Url:
     """A `Store` behind a URL, with a local cache directory for what is loaded from it."""
 
     def __init__(self, url: str, cache: str | Path) -> None:
-        self.root = url
+        self.root = without_credentials(url)
         self._cache = Path(cache)
         try:
             self._fs: Any

@@ -13,6 +13,8 @@ from riskstream.sections import Section, Topic
 def _addresses(text: str) -> str:
     for address in text.split(","):
         host, _, port = address.strip().rpartition(":")
+        if "@" in address:
+            raise ValueError("holds a user; set kafka.sasl_username and kafka.sasl_password_file")
         if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
             raise ValueError(f"{address.strip()!r} is not host:port")
     return text

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import click
 
+from riskstream.concealed import read_secret
 from riskstream.core.callers import parse_callers
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import TopicInfo
 from riskstream.kafka.client import KafkaBroker
 from riskstream.service import files, parts
 from riskstream.service.sinks.config import target
+from riskstream.service.starting import make_traces
 from riskstream.service.swap import load_first
-from riskstream.settings import Settings, load, read_secret
+from riskstream.settings import Settings, load
 
 Check = Callable[[], Awaitable[str]]
 
@@ -47,6 +50,13 @@ async def _topics(settings: Settings) -> Mapping[str, TopicInfo]:
         return await broker.topics()
     finally:
         await broker.close()
+
+
+async def _tracing(settings: Settings) -> str:
+    if (traces := make_traces(settings)) is None:
+        return "off"
+    await traces.close()
+    return f"{settings.tracing.sample_ratio:g} of the documents that come without a trace"
 
 
 def _checks(settings: Settings) -> dict[str, Check]:
@@ -100,6 +110,7 @@ def _checks(settings: Settings) -> dict[str, Check]:
         "model": model,
         "http": http,
         "sinks": sinks,
+        "tracing": partial(_tracing, settings),
         "broker": reach,
         "topics": topics,
     }

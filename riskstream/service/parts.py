@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
+from riskstream.concealed import read_secret
 from riskstream.core.batching import BatchLimits
 from riskstream.core.errors import OperatorError
 from riskstream.core.overload import Shedding
@@ -31,7 +32,7 @@ from riskstream.service.score import ScoreProcessor
 from riskstream.service.tasting import Taster
 from riskstream.service.watching import WatchProcessor, WatchTopics
 from riskstream.service.watchlane import InForce
-from riskstream.settings import Settings, read_secret
+from riskstream.settings import Settings
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.metrics import Metrics
 

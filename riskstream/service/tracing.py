@@ -20,13 +20,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from riskstream.concealed import read_secret
 from riskstream.core.errors import InternalError, OperatorError
 from riskstream.core.ports import Scorer
 from riskstream.core.records import Encoded
 from riskstream.scoring.worker import Scored, Worker
+from riskstream.sections.tracing import Tracing as Section
 from riskstream.service.lanes import Processor
 from riskstream.service.trails import Open, Traced, Where
-from riskstream.settings import Settings, read_secret
+from riskstream.settings import Settings
 from riskstream.telemetry.tracing import INSIDE, Collector, Tracing, exporting
 
 
@@ -88,9 +90,13 @@ class _Worker(Worker):
 def make(settings: Settings) -> Traces:
     """As `[tracing]` says. Raises OperatorError for headers that cannot be read."""
     section = settings.tracing
+    return Traces(settings, Tracing(settings.app, section.sample_ratio, exporting(collector(section))))
+
+
+def collector(section: Section) -> Collector:
+    """Where spans go. Raises as above."""
     headers = _headers(read_secret("tracing.headers_file", section.headers_file) or "")
-    collector = Collector(section.endpoint, headers, section.timeout_ms / 1000, section.queue_max)
-    return Traces(settings, Tracing(settings.app, section.sample_ratio, exporting(collector)))
+    return Collector(section.endpoint, headers, section.timeout_ms / 1000, section.queue_max)
 
 
 def _headers(text: str) -> dict[str, str]:

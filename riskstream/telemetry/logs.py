@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -23,6 +23,7 @@ import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
+from riskstream.core.addresses import without_credentials
 from riskstream.telemetry import events as ev
 from riskstream.telemetry import trials, watchdogs
 from riskstream.telemetry.repeats import Repeats
@@ -136,8 +137,12 @@ def _to_json(fields: dict[str, object], **_options: object) -> str:
     return msgspec.json.encode({**first, **fields}, enc_hook=repr).decode()
 
 
-def configure_logging(level: str = "info", json: bool | None = None) -> None:
-    """Send every line of this process to stderr; `json` None means JSON unless stderr is a terminal. For `main`."""
+def configure_logging(
+    level: str = "info", json: bool | None = None, conceal: Callable[[str], str] = without_credentials
+) -> None:
+    """Send every line of this process to stderr; `json` None means JSON unless stderr is a terminal. For `main`.
+
+    `conceal` takes out of a line what nobody may read."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
     as_json = not sys.stderr.isatty() if json is None else json
     last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
@@ -146,6 +151,7 @@ def configure_logging(level: str = "info", json: bool | None = None) -> None:
         if as_json
         else [_one_line, structlog.dev.ConsoleRenderer(timestamp_key="at")]
     )
+    last.append(lambda _logger, _method, line: conceal(str(line)))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=last))
     handler.addFilter(Repeats(_TALKATIVE))

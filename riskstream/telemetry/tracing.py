@@ -54,6 +54,9 @@ class Collector(msgspec.Struct, frozen=True):
     timeout_s: float
     queue_max: int
 
+    def __repr__(self) -> str:
+        return f"Collector(timeout_s={self.timeout_s!r}, queue_max={self.queue_max!r}, …)"
+
 
 class Tracing:
     """Begins spans. `app` is the name of the service in them."""

@@ -52,10 +52,9 @@ class Rig:
         self.settings = Settings(
             app=app,
             feed=(feed,),
-            http=Http(port=0, open=True),
             stages=Stages(commit_ms=1),
             watch=Watch(watchlist=folder / "watchlist.csv", rules=folder / "rules.toml"),
-            **sections,  # type: ignore[arg-type]
+            **{"http": Http(port=0, open=True), **sections},  # type: ignore[arg-type]
         )
         self.feed = feed
         self.broker = MemoryBroker(now_ms=lambda: self.now_ms)

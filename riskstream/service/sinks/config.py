@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from riskstream.concealed import read_secret
 from riskstream.core.contracts import SEVERITIES, Severity
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Alert
 from riskstream.sections.sink import Sink
-from riskstream.settings import read_secret
 
 MARK = "whsec_"
 """How the standard marks a webhook's secret."""
@@ -31,6 +31,9 @@ class Target(msgspec.Struct, frozen=True):
     give_up_s: float
     key: bytes = b""
     authorization: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Target(name={self.name!r}, …)"
 
 
 def target(sink: Sink) -> Target:
