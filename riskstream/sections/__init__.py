@@ -194,6 +194,9 @@ class Http(Section):
     """A file with the tokens that `/v1/…` asks for, one a line: `name:token`, or the token alone."""
     open: bool = False
     """Answer `/v1/…` to everybody who reaches the port."""
+    entity_bytes_max: Annotated[int, Field(ge=0)] = 128 * 2**20
+    """Memory of the serve stage for `/v1/entities/{id}`: what the watch stage remembers, about 1.3 kB a signal. Beyond
+    it the entity that changed longest ago leaves, and its answer says so. 0: alerts alone, the state is not read."""
     requests_per_s_max: Annotated[float, Field(gt=0, le=10_000)] = 50.0
     """What one token may ask of `/v1/…` a second, and as many at once; the next is told to come again (429)."""
 

@@ -36,6 +36,7 @@ from riskstream.service.sinks.sinks import START as SINKS_START
 from riskstream.service.sinks.sinks import Sinks
 from riskstream.service.stage import Stage
 from riskstream.service.starting import check_topics, make_traces
+from riskstream.service.states import Pictures, States
 from riskstream.service.swap import Follower, Loaded, load_first
 from riskstream.service.taster import ChildTaster, score_as_daemon
 from riskstream.service.tasting import Taster
@@ -94,6 +95,7 @@ class Daemon:
         self._follower: Follower | None = None
         self._scoring: ScoreProcessor | None = None
         self._watching: list[WatchProcessor] = []
+        self._pictures: Pictures | None = None
         self._partitions: Mapping[str, int] = {}
         self._traces = traces or make_traces(settings)
         self._board = Board() if "serve" in self.stages else None
@@ -131,12 +133,13 @@ class Daemon:
         """Which files are in force here, and what can be counted because of them."""
         settings, expect, emit = self.settings, self.telemetry.metrics.expect, self.telemetry.emit
         expect(stages=[stage for stage in self.stages if stage != "serve"])
-        if self.stages != ("serve",) and "watchlist" in kinds:
-            emit(ConfigLoaded("watchlist", inputs.hashes["watchlist"], str(settings.watch.watchlist)))
         if "score" in self.stages:
             expect(feeds=[feed.name for feed in settings.feed])
-        if "watch" in self.stages and "rules" in kinds:
+        if "watchlist" in kinds:
+            emit(ConfigLoaded("watchlist", inputs.hashes["watchlist"], str(settings.watch.watchlist)))
+        if "watch" in self.stages:
             expect(rules=[rule.name for rule in inputs.rules.rules])
+        if self.stages != ("score",) and "rules" in kinds:
             emit(ConfigLoaded("rules", inputs.hashes["rules"], str(settings.watch.rules)))
 
     async def _work(
@@ -153,8 +156,8 @@ class Daemon:
                     if inputs.rules.rolls_up:
                         self._start_watch(crew, broker, inputs, ROLLUPS)
                 if sinks is not None:
-                    self._start_serve(crew, broker, sinks)
-                if self.stages != ("serve",) and self.settings.watch.poll_s:
+                    self._start_serve(crew, broker, inputs, sinks)
+                if self.settings.watch.poll_s:
                     crew.helps(self._reloader(crew, broker, inputs).run())
                 address = f"{self.settings.http.host}:{self.http.port if self.http else 0}"
                 self.telemetry.emit(ServiceStarted(__version__, self.stages, address))
@@ -196,11 +199,15 @@ class Daemon:
         crew.helps(processor.run())
         crew.works(self._stage(name, broker, {reads: Start("earliest")}, processor))
 
-    def _start_serve(self, crew: Crew, broker: Broker, sinks: Sinks) -> None:
+    def _start_serve(self, crew: Crew, broker: Broker, inputs: files.Inputs, sinks: Sinks) -> None:
         alerts, read = self.settings.topics.alerts, asyncio.Event()
         assert self._board is not None
         tables: list[Table] = [self._board, *sinks.alertmanagers]
         crew.helps(follow_alerts(broker, alerts, tables, read, telemetry=self.telemetry, health=self.health))
+        if self.http is not None and (bytes_max := self.settings.http.entity_bytes_max):
+            states = States(self.settings.topics.state, bytes_max)
+            self._pictures = self.http.reading.pictures = Pictures(states, inputs.in_force, self._now_ms)
+            crew.helps(self._pictures.follow(broker, telemetry=self.telemetry))
         for sink in sinks.alertmanagers:
             crew.helps(sink.run(read))
         for name, hook in sinks.webhooks.items():
@@ -221,6 +228,8 @@ class Daemon:
                 processor.use(now.in_force)
             if self._follower is not None:
                 self._follower.rules = rules
+            if self._pictures is not None:
+                self._pictures.use(now.in_force)
             self._tell_inputs(now, (kind,))
 
         return Reloader(self.settings.watch, inputs, take, telemetry=self.telemetry)

@@ -158,7 +158,7 @@ def topics_used(settings: Settings, stages: Collection[str], *, rollups: bool = 
     names = {
         "score": [*(feed.topic for feed in settings.feed), t.signals, t.dead_letters, *reviews],
         "watch": [t.signals, t.alerts, t.state, t.dead_letters],
-        "serve": [t.alerts],
+        "serve": [t.alerts, *([t.state] if settings.http.entity_bytes_max else [])],
     }
     if rollups:
         names["score"].append(t.rollups)

@@ -9,7 +9,7 @@ before it was read to its end is old news: nobody is told of it before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from riskstream.core import codec
@@ -44,10 +44,15 @@ async def follow_alerts(
 ) -> None:
     """Put every alert record into the tables until cancelled; a broken connection is tried again every 5 s."""
     health.set("serve.alerts", False, "the alerts have not been read yet")
+
+    def at_end() -> None:
+        health.set("serve.alerts", True)
+        ready.set()
+
     while True:
         try:
             await broker.topics()  # raises where the broker is away
-            async for message in _all(broker, topic, ready, health):
+            async for message in read_and_follow(broker, topic, at_end):
                 _keep(message, tables, telemetry)
         except OperatorError as error:
             health.set("serve.alerts", False, str(error))
@@ -55,13 +60,13 @@ async def follow_alerts(
         await asyncio.sleep(RETRY_S)
 
 
-async def _all(broker: Broker, topic: str, ready: asyncio.Event, health: Health) -> AsyncIterator[Message]:
+async def read_and_follow(broker: Broker, topic: str, at_end: Callable[[], None]) -> AsyncIterator[Message]:
+    """All that a topic holds, then, after `at_end()`, what comes."""
     reader, after = broker.reader(topic), dict[int, int]()
     async for message in reader.read():
         after[message.position.partition] = message.position.offset + 1
         yield message
-    health.set("serve.alerts", True)
-    ready.set()
+    at_end()
     async for message in reader.follow(after):
         yield message
 

@@ -1,4 +1,4 @@
-"""`GET /v1/alerts` and `GET /v1/entities/{id}`: the table of alerts, for programs and dashboards.
+"""`GET /v1/alerts` and `GET /v1/entities/{id}`: alerts, and the picture of an entity, for programs and dashboards.
 
 A query is read strictly: a parameter that is not known, or does not fit, is refused with its name, because a filter
 that is silently left out answers with alerts that nobody asked for.
@@ -11,7 +11,8 @@ from aiohttp import web
 
 from riskstream.core.pages import PAGE_MAX, Wanted, page, read_cursor
 from riskstream.service.board import Board
-from riskstream.service.http.answers import EntityAlerts, refused, told
+from riskstream.service.http.answers import Entity, refused, told
+from riskstream.service.states import Pictures
 
 
 class Reading:
@@ -19,6 +20,7 @@ class Reading:
 
     def __init__(self, board: Board | None) -> None:
         self._board = board
+        self.pictures: Pictures | None = None
 
     async def get_alerts(self, request: web.Request) -> web.Response:
         """A page of the alerts that are asked for."""
@@ -39,14 +41,15 @@ class Reading:
         return told(page(self._board.all(), wanted, after))
 
     async def get_entity(self, request: web.Request) -> web.Response:
-        """The open alerts of one entity, and those that were resolved."""
+        """The alerts of one entity, and its picture where that is kept."""
         if self._board is None:
             return _no_board()
         entity = request.match_info["id"]
         alerts = self._board.for_entity(entity)
         now_open = [alert for alert in alerts if alert.state != "resolved"]
         resolved = [alert for alert in alerts if alert.state == "resolved"]
-        return told(EntityAlerts(entity, now_open[:PAGE_MAX], resolved[:PAGE_MAX]))
+        picture, whole = (None, False) if self.pictures is None else await self.pictures.of(entity)
+        return told(Entity(entity, now_open[:PAGE_MAX], resolved[:PAGE_MAX], picture, whole))
 
 
 def _no_board() -> web.Response:

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
+from riskstream.core.picture import Picture
 from riskstream.core.records import Alert, Labels, Passage
 from riskstream.scoring.manifest import Thresholds
 
@@ -61,12 +62,15 @@ class Scores(msgspec.Struct, frozen=True):
     detail: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class EntityAlerts(msgspec.Struct, frozen=True):
-    """What is kept of one entity's alerts, newest change first."""
+class Entity(msgspec.Struct, frozen=True):
+    """One entity: its alerts, newest change first, and, where they are kept here, the texts behind it and what each
+    rule sees in them. `whole`: nothing of these had to leave for others, and all of them were read."""
 
     entity: str
     open: list[Alert]
     resolved: list[Alert]
+    picture: Picture | None = None
+    whole: bool = False
 
 
 class ModelFacts(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from riskstream.core.pages import PAGE_MAX, Page, Wanted
-from riskstream.service.http.answers import EntityAlerts, Live, ModelFacts, Problem, Ready, Scores, Text, Texts
+from riskstream.service.http.answers import Entity, Live, ModelFacts, Problem, Ready, Scores, Text, Texts
 
 JsonObject = dict[str, Any]
 _TEMPLATE = "#/components/schemas/{name}"
@@ -40,7 +40,7 @@ OPERATIONS = (
     Operation("get", "/readyz", "Whether work may come here; 503 with the reasons where not.", Ready, (503,)),
     Operation("get", "/metrics", "Metrics for Prometheus, as text or OpenMetrics.", None),
     Operation("get", "/v1/alerts", "Alerts, newest change first, in pages.", Page, (400, 404), query=Wanted),
-    Operation("get", "/v1/entities/{id}", "The alerts of one entity.", EntityAlerts, (404,)),
+    Operation("get", "/v1/entities/{id}", "One entity: its alerts, its texts, what each rule sees.", Entity, (404,)),
     Operation("get", "/v1/model", "The model that answers here.", ModelFacts, (404, 503)),
     Operation(
         "post",

@@ -59,7 +59,7 @@ class HttpServer:
         risk_score_min: float = Wishes().risk_score_min,
     ) -> None:
         self.scoring = Scoring(health, score, risk_score_min=risk_score_min)
-        self._reading = Reading(board)
+        self.reading = Reading(board)
         callers = None if tokens is None else parse_callers(tokens)
         self._guard = Guard(callers, is_open=open_api, requests_per_s_max=requests_per_s_max)
         self._host, self._asked_port = host, port
@@ -91,8 +91,8 @@ class HttpServer:
             web.get("/metrics", self._show_metrics),
             web.post("/v1/score", self.scoring.post_score),
             web.get("/v1/model", self.scoring.get_model),
-            web.get("/v1/alerts", self._reading.get_alerts),
-            web.get("/v1/entities/{id:.+}", self._reading.get_entity),
+            web.get("/v1/alerts", self.reading.get_alerts),
+            web.get("/v1/entities/{id:.+}", self.reading.get_entity),
             web.get("/v1/openapi.json", self._show_document),
         ]
 
