@@ -8,7 +8,8 @@ Rule 1. `id`, `text`, `source` and `published_at` must be there. An id made of t
         the feed's own (`FeedSpec.source`), for a feed that is one source. A text must not be blank, whatever the
         title: a feed of headlines maps `text` to them.
 Rule 2. What only describes the text never loses it: an unknown `kind` is the feed's, a `lang` that is no language code
-        is the feed's or told by the text, a `url` beyond 2,048 characters is left out. A value of a wrong type is
+        is the feed's or told by the text, a `url` beyond 2,048 characters, or that is no http or https address, is
+        left out: people open it. A value of a wrong type is
         refused all the same.
 Rule 3. A null is an absent field. A number serves as `id`. A single string serves as `entities`.
 Rule 4. Time: ISO 8601, or milliseconds since 1970 as a number or a string of digits. A number below 10^11 (1973) is
@@ -48,6 +49,7 @@ TITLE_CHARS_MAX = 300
 DETAIL_CHARS_MAX = 200
 SECONDS_BELOW = 100_000_000_000
 
+_WEB = re.compile(r"https?://", re.IGNORECASE)
 _LANG = re.compile(r"([a-z]{2,3})(?:[-_].*)?", re.DOTALL)
 _EPOCH_DIGITS = re.compile(r"-?[0-9]{9,20}(?:\.[0-9]{1,9})?")
 
@@ -166,7 +168,7 @@ class Decoder:
             author="" if self.spec.mask else self._string(found, "author", "").strip()[:SOURCE_CHARS_MAX],
             kind=kind if kind in KINDS else self.spec.kind,
             lang=lang[1] if lang else texts.language(whole),
-            url=url if len(url) <= URL_CHARS_MAX else "",
+            url=url if len(url) <= URL_CHARS_MAX and _WEB.match(url) else "",
             entities=self._entities(found),
             published_ms=times.published_ms,
             received_ms=times.received_ms,
