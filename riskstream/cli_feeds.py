@@ -46,7 +46,11 @@ def export(topic: str, first: str, last: str | None, config: Path | None) -> int
 @click.option("--report", type=click.Path(path_type=Path), help="Write one HTML page of what was alerted and why.")
 @click.option("--stories", type=click.Path(path_type=Path), help="What should have been told by when, as JSON.")
 @click.option("--prices", type=click.Path(path_type=Path), help="Daily prices for the report: ticker,Date,Close.")
-@click.option("--compare", type=click.Path(path_type=Path), help="Other rules: which alerts are gained, lost, moved.")
+@click.option(
+    "--compare",
+    type=click.Path(path_type=Path),
+    help="Other rules, or signals of then (.jsonl): what is gained, lost, moved.",
+)
 @click.option("--sweep", metavar="RULE.KEY=FROM:TO:STEP", help="Try a key at many values; a line each, no alerts.")
 @CONFIG
 def replay(

@@ -1,7 +1,7 @@
-"""Two rule sets over the same signals: which alerts one gains, loses, has earlier or later than the other.
+"""Two replays of the same texts, by other rules or another model: alerts gained, lost, earlier, later.
 
 Episodes of one rule and subject are the same episode if their times overlap; of several that do, the nearest opening
-is taken, each once. A rule that the other set lacks has nothing to be compared with: its episodes are gained or lost.
+is taken, each once. A rule that the other lacks has nothing to be compared with: its episodes are gained or lost.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _NEVER_MS = 2**62
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """An episode of both sets. `by_ms` below 0: the new rules open it earlier."""
+    """An episode of both. `by_ms` below 0: the new one opens earlier."""
 
     old: Episode
     new: Episode
 
     @property
     def by_ms(self) -> int:
-        """How much later the new rules open it."""
+        """How much later the new one opens."""
         return self.new.opened_ms - self.old.opened_ms
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """What the new rules change."""
+    """What changes from the old to the new."""
 
     gained: tuple[Episode, ...]
     lost: tuple[Episode, ...]
@@ -47,7 +47,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def compare(old: Sequence[Episode], new: Sequence[Episode]) -> Comparison:
-    """The episodes of two replays of the same signals, matched. The order of the results is by opening."""
+    """The episodes of two replays, matched. The order of the results is by opening."""
     candidates: dict[tuple[str, str, str], list[Episode]] = defaultdict(list)
     for episode in new:
         candidates[_key(episode)].append(episode)

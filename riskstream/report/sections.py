@@ -30,8 +30,8 @@ def stories(judged: Judged, told: Sequence[Story]) -> str:
 
 
 def compared(comparison: Comparison) -> str:
-    """What another rule set would change."""
-    parts = ["<h2>Against the other rules</h2>", f"<p>{escape(comparison.line())}.</p>"]
+    """What other rules, or another model, change."""
+    parts = ["<h2>Compared</h2>", f"<p>{escape(comparison.line())}.</p>"]
     lists: Iterable[tuple[str, Sequence[Episode]]] = (("Gained", comparison.gained), ("Lost", comparison.lost))
     for name, mine in lists:
         if mine:

@@ -1,9 +1,10 @@
-"""What is found in a replay beside its alerts: a page, a comparison with other rules, a swept limit.
+"""What is found in a replay beside its alerts: a page, a comparison with other rules or signals, a swept limit.
 
     seen(signals) ─► gathered for the page, judged by the other engines ─► told(alerts) ─► page(), lines(), points()
 
 Rule 1. Signals and alerts pass through unchanged and are kept only where something was asked for.
-Rule 2. Every engine sees the same signals in the same order, so that two rule sets differ in nothing else.
+Rule 2. Every engine sees the same signals in the same order, so that two rule sets differ in nothing else. Signals of
+        then are the exception: they are judged by the same rules, and today's come when those came.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ from riskstream.report.prices import DAY_MS, lead, read_prices
 from riskstream.report.stories import Judged, Story, judge, read_stories
 from riskstream.report.sweep import Point, point, read_sweep, with_value
 from riskstream.service import files
+from riskstream.service.aswas import Then
 
+SIGNALS_SUFFIX = ".jsonl"
 Signals = Iterator[tuple[Signal, int]]
 
 
 class Sought(msgspec.Struct, frozen=True):
-    """What to make of a replay beside its alerts; each None where it was not asked for."""
+    """What to make of a replay beside its alerts; each None where it was not asked for. `compare`: other rules, or, in
+    a `.jsonl`, signals that were published then."""
 
     report: Path | None = None
     stories: Path | None = None
@@ -63,7 +67,11 @@ class Findings:
         self._gathered = Gathered(documents=bool(self._stories))
         self._alerts: list[Alert] = []
         self._other: _Other | None = None
-        if sought.compare:
+        self._then: Then | None = None
+        self._before: tuple[Episode, ...] | None = None
+        if sought.compare and sought.compare.suffix == SIGNALS_SUFFIX:
+            self._then = Then(sought.compare, Desk(files.load_rules(rules), watchlist))
+        elif sought.compare:
             self._other = _Other(Desk(files.load_rules(sought.compare, "--compare"), watchlist))
         self._swept: dict[float, _Other] = {}
         if sought.sweep:
@@ -81,12 +89,13 @@ class Findings:
 
     @property
     def _keeps(self) -> bool:
-        return bool(self._sought.report or self._other or self._swept)
+        return bool(self._sought.report or self._sought.compare or self._swept)
 
     def seen(self, signals: Signals) -> Signals:
         """The signals, looked at as they pass."""
         others = [*self._swept.values(), *([self._other] if self._other else [])]
-        for signal, appended_ms in signals:
+        for signal, made_ms in signals:
+            appended_ms = made_ms if self._then is None else self._then.came_ms(signal, made_ms)
             if self._keeps:
                 self._gathered.add(signal)
             for other in others:
@@ -114,6 +123,8 @@ class Findings:
         told = []
         if compared := self._compared(episodes(self._alerts)):
             told.append(f"against {self._sought.compare}: {compared.line()}")
+        if self._then is not None:
+            told.append(self._then.line())
         if judged := self._judged(episodes(self._alerts)):
             strays = f"{len(judged.strays)} alerts belong to none"
             told.append(f"{judged.caught} of {len(self._stories)} stories told in time, {strays}")
@@ -144,7 +155,12 @@ class Findings:
         return judge(self._stories, mine, self._gathered.items, self._gathered.document_of)
 
     def _compared(self, mine: tuple[Episode, ...]) -> Comparison | None:
-        return compare(episodes(self._other.alerts), mine) if self._other else None
+        other = self._then or self._other
+        if other is None:
+            return None
+        if self._before is None:
+            self._before = episodes(other.alerts)
+        return compare(self._before, mine)
 
 
 def _read_stories(path: Path | None) -> tuple[Story, ...]:

@@ -170,7 +170,7 @@ def save_line(signal: Signal, appended_ms: int) -> bytes:
     return msgspec.json.encode(saved) + b"\n"
 
 
-def saved_signals(lines: Iterable[bytes], origin: str) -> Iterator[tuple[Signal, int]]:
+def saved_signals(lines: Iterable[bytes], origin: str, option: str = "--signals") -> Iterator[tuple[Signal, int]]:
     """The signals of a file in order, each with its append time in ms. Raises OperatorError naming the wrong line."""
     decoder = msgspec.json.Decoder(SavedSignal)
     for number, line in enumerate(lines, 1):
@@ -180,8 +180,8 @@ def saved_signals(lines: Iterable[bytes], origin: str) -> Iterator[tuple[Signal,
             signal = decoder.decode(line)
             appended_ms = parse_ms(signal.appended_at or signal.received_at)
         except ValueError as error:
-            fix = "give a file that --save-signals wrote"
-            raise OperatorError("--signals", f"{origin}, line {number}", f"not a signal: {error}", fix) from None
+            fix = "give a file that --save-signals or `riskstream export` wrote"
+            raise OperatorError(option, f"{origin}, line {number}", f"not a signal: {error}", fix) from None
         yield signal, appended_ms
 
 

@@ -72,7 +72,7 @@ def test_the_page_is_sound_and_loads_nothing() -> None:
     assert not re.findall(r'(?:src|href)="(?!data:,|https://example\.com/1)', text)
     assert "url(" not in text
     assert "Replay of a &lt;test&gt;" in text
-    for shown in ("Stories", "Against the other rules", "Timelines", "Alerts", "Held back", "ACME Corp"):
+    for shown in ("Stories", "Compared", "Timelines", "Alerts", "Held back", "ACME Corp"):
         assert shown in text
 
 
