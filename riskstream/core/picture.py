@@ -28,15 +28,15 @@ SIGNALS_MAX = 50
 
 
 class Told(msgspec.Struct, frozen=True):
-    """A text and the story that it tells: first told at `story_since_at`, `copies` times before this one, carried by so
-    many `sources` up to it. Those who repeat a story say nothing of their own: its voice counts as one."""
+    """A text and the story that it tells, in the words of `Evidence`: first told at `story_since`, `copies` times
+    before this one, carried by `carriers` sources up to it. They count as one voice: a copy says nothing of its own."""
 
     signal: Signal
     story: str
-    story_since_at: str
+    story_since: str
     story_age_s: float
     copies: int
-    sources: int
+    carriers: int
 
 
 class RuleView(msgspec.Struct, frozen=True):
@@ -102,8 +102,8 @@ def picture(
         if one.signal is not None:
             placed = one.story(one.signal)
             age_s = max(0.0, (one.event_ms - placed.since_ms) / 1000)
-            since_at = format_ms(placed.since_ms)
-            signals.append(Told(one.signal, placed.story, since_at, age_s, placed.copies, placed.sources))
+            since = format_ms(placed.since_ms)
+            signals.append(Told(one.signal, placed.story, since, age_s, placed.copies, placed.sources))
     settled = subject.talk.settled
     return Picture(
         name=subject.ref.name,

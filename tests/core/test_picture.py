@@ -31,7 +31,7 @@ def test_texts_with_their_stories_and_what_a_rule_makes_of_them() -> None:
         signal = make_signal(f"d{number}", at_s=number, source=source, text=text, risk_score=0.7, voice=source)
         owner.on_signal(signal, START_MS + number * 1_000)
     found = seen(owner)
-    told = [(one.signal.document_id, one.story, one.story_age_s, one.copies, one.sources) for one in found.signals]
+    told = [(one.signal.document_id, one.story, one.story_age_s, one.copies, one.carriers) for one in found.signals]
     assert told == [("d2", "b", 0.0, 0, 1), ("d1", "a", 1.0, 1, 2), ("d0", "a", 0.0, 0, 1)]
     assert (found.name, found.documents, found.denied_at) == ("Acme Corporation", 3, None)
     assert found.clock_at == found.as_of == "2026-03-09T00:00:02.000Z"

@@ -38,8 +38,8 @@ async def test_the_alerts_of_an_entity_its_texts_and_what_each_rule_sees(tmp_pat
         body, bolt = await ask(rig, "ACME"), await ask(rig, "BOLT")
     assert [alert["rule"] for alert in body["open"]] == ["any-news"]
     newest, copy, first = body["picture"]["signals"]
-    assert (newest["signal"]["document_id"], newest["copies"], newest["sources"]) == ("d3", 0, 1)
-    assert (copy["story"], copy["copies"], copy["sources"]) == (first["story"], 1, 2)
+    assert (newest["signal"]["document_id"], newest["copies"], newest["carriers"]) == ("d3", 0, 1)
+    assert (copy["story"], copy["copies"], copy["carriers"]) == (first["story"], 1, 2)
     (rule,) = body["picture"]["rules"]
     assert (rule["phase"], rule["value"], rule["alert_id"]) == ("firing", 3, body["open"][0]["alert_id"])
     assert (bolt["open"], bolt["picture"]["name"], bolt["picture"]["documents"]) == ([], "Bolt Bank", 0)

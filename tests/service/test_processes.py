@@ -67,6 +67,7 @@ name = "models/tiny/1"
 watchlist = "config/watchlists/three-days.csv"
 [http]
 port = 0
+open = true
 """)
 
     def change(self, old: str, new: str) -> None:
@@ -185,6 +186,43 @@ async def test_stages_run_apart_and_a_restart_repeats_nothing(tmp_path: Path, ka
             pass
     signals = await site.read(site.signals)
     assert len({record["signal_id"] for record in signals}) == len(signals) == 656
+
+
+ANY = '[[rule]]\nname = "any"\naggregate = "count"\nwindow_s = 172800\nlimit = 1\n'
+
+
+async def test_rules_change_under_a_running_daemon(tmp_path: Path, kafka_server: KafkaServer) -> None:
+    site, rules = Site(tmp_path, kafka_server), tmp_path / "rules.toml"
+    site.change("[watch]\n", f'[watch]\nrules = "{rules}"\npoll_s = 0.2\n')
+    rules.write_text(ANY)
+    assert (await site.call("topics", "create"))[0] == 0
+    async with site.running() as address:
+        assert (await site.call("publish", str(FEED), "--topic", site.feed, "--shift-to-now"))[0] == 0
+        await counted(address, 400)
+
+        def shown(where: str) -> str:
+            with urllib.request.urlopen(f"{address}{where}", timeout=10) as answer:
+                return str(answer.read().decode())
+
+        async def says(words: str) -> None:
+            async def found() -> bool:
+                return words in await asyncio.to_thread(shown, "/metrics")
+
+            await until(found)
+
+        rules.write_text(ANY.replace("any", "some").replace("count", "cuont"))
+        await says('riskstream_config_refused{kind="rules"} 1.0')
+        rules.write_text(ANY.replace('"any"', '"some"'))
+        await says('riskstream_alerts_open{rule="any",severity="material"} 0.0')
+        await says('riskstream_config_refused{kind="rules"} 0.0')
+        told = await site.read(site.alerts)
+        one = next(record["subject"]["id"] for record in told if record["rule"] == "some")
+        entity = json.loads(await asyncio.to_thread(shown, f"/v1/entities/{one}"))
+    reasons = {rule: Counter(r["reason"] for r in told if r["rule"] == rule) for rule in ("any", "some")}
+    assert reasons["any"]["fired"] == reasons["any"]["rule_removed"] == reasons["some"]["fired"] > 10
+    assert [alert["rule"] for alert in entity["open"]] == ["some"]
+    assert [rule["alert_id"] for rule in entity["picture"]["rules"]] == [entity["open"][0]["alert_id"]]
+    assert len(entity["picture"]["signals"]) == entity["picture"]["documents"] > 0
 
 
 def no_broker(site: Site) -> str:
