@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 
 import pytest
 
-from dev.references import REFERENCES, ROOT, commands_page, settings_page
+from dev.references import REFERENCES, ROOT, commands_page, records_page, settings_page
 from riskstream.settings import ENV_PREFIX, Settings
 from riskstream.telemetry import Metrics
 from riskstream.telemetry.series import SERIES
@@ -45,6 +46,15 @@ def test_every_command_and_option_says_what_it_is_for() -> None:
     text = commands_page.text()
     assert len(re.findall(r"^## `riskstream ", text, re.MULTILINE)) >= 18
     assert re.findall(r"^\| `(-.*)` \| .* \|  \|$", text, re.MULTILINE) == []
+
+
+def test_every_field_of_a_record_says_what_it_is() -> None:
+    schemas = [
+        json.loads((records_page.SCHEMAS / f"{name}.json").read_text("utf-8")) for name, *_ in records_page.PARTS
+    ]
+    fields = [field for schema in schemas for field in records_page.fields(schema)]
+    assert len(fields) >= 110
+    assert [path for path, kind, says in fields if not kind or len(says) < 5] == []
 
 
 def test_a_daemon_shows_every_series_as_it_is_described() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dev import licences, rules_schema
-from dev.references import commands_page, metrics_page, settings_file, settings_page
+from dev.references import commands_page, metrics_page, records_page, settings_file, settings_page
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -21,6 +21,7 @@ REFERENCES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": settings_page.text,
     "docs/licences.md": licences.text,
     "docs/metrics.md": metrics_page.text,
+    "docs/records.md": records_page.text,
     "docs/commands.md": commands_page.text,
     "riskstream/schemas/rules.json": rules_schema.text,
 }
