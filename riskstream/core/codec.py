@@ -62,8 +62,11 @@ def decode_alert(data: bytes) -> Alert:
 
 
 def read_signal(message: Message) -> Signal | Rejected:
-    """The signal of a message of the signals topic, or why it is none."""
-    return _read(_SIGNAL, message)
+    """The signal of a message of the signals topic, or why it is none. Its times can be read."""
+    found = _read(_SIGNAL, message)
+    if isinstance(found, Rejected):
+        return found
+    return _untimely(message, published_at=found.published_at, received_at=found.received_at) or found
 
 
 class _Rollup(msgspec.Struct, frozen=True):
@@ -88,27 +91,33 @@ def read_rollup(message: Message) -> tuple[Rollup, msgspec.Raw | None] | Rejecte
         return found
     raw, signal = bytes(found.signal), None
     if raw:
-        read = _read(_SIGNAL, msgspec.structs.replace(message, value=raw))
+        read = read_signal(msgspec.structs.replace(message, value=raw))
         if isinstance(read, Rejected):
             return read
         signal = read
-    elif _no_time(found.heard_at):
-        return Rejected(message.position, Reason.BAD_TIME, f"heard_at = {found.heard_at!r}"[:DETAIL_CHARS_MAX])
+    elif (bad := _untimely(message, heard_at=found.heard_at)) is not None:
+        return bad
     rollup = Rollup(found.by, found.id, found.name, signal, found.heard_at, found.kind, found.lang)
     return rollup, msgspec.Raw(raw) if raw else None
 
 
-def _no_time(text: str) -> bool:
-    try:
-        parse_ms(text)
-    except ValueError:
-        return True
-    return False
+def _untimely(message: Message, **times: str) -> Rejected | None:
+    """Why a record is none of ours: the first of its times that cannot be read."""
+    for name, text in times.items():
+        try:
+            parse_ms(text)
+        except ValueError:
+            return Rejected(message.position, Reason.BAD_TIME, f"{name} = {text!r}"[:DETAIL_CHARS_MAX])
+    return None
 
 
 def read_alert(message: Message) -> Alert | Rejected:
-    """The alert of a message of the alerts topic, or why it is none."""
-    return _read(_ALERT, message)
+    """The alert of a message of the alerts topic, or why it is none. Its times can be read."""
+    found = _read(_ALERT, message)
+    if isinstance(found, Rejected):
+        return found
+    ends_at = found.ends_at or found.updated_at
+    return _untimely(message, starts_at=found.starts_at, updated_at=found.updated_at, ends_at=ends_at) or found
 
 
 def signal_id(position: Position, entity_id: str) -> str:

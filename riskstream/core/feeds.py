@@ -218,9 +218,9 @@ class Decoder:
     def _entities(self, found: dict[str, Any]) -> tuple[str, ...]:
         value = self._value(found, "entities")
         items = [] if value is None else [value] if isinstance(value, str) else value
-        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            wrong = next((item for item in items if not isinstance(item, str)), None) if items is value else value
-            shown = f"holds {_show(wrong)}" if isinstance(items, list) else f"is {_show(value)}"
+        wrong = [item for item in items if not isinstance(item, str)] if isinstance(items, list) else [items]
+        if wrong:
+            shown = f"holds {_show(wrong[0])}" if isinstance(items, list) else f"is {_show(value)}"
             raise _Refusal(Reason.WRONG_TYPE, f"{self._label('entities')} {shown}, not strings")
         return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
 

@@ -160,6 +160,21 @@ def test_a_strangers_record_is_refused(value: bytes | None, reason: Reason) -> N
     assert read_alert(message(encode(ALERT))) == ALERT
 
 
+@pytest.mark.parametrize("field", ["published_at", "received_at"])
+@pytest.mark.parametrize("text", ["", "noon", "2026-02-30T00:00:00Z", "10000-01-01T00:00:00Z"])
+def test_a_signal_whose_time_cannot_be_read_is_refused(field: str, text: str) -> None:
+    found = read_signal(message(encode(msgspec.structs.replace(SIGNAL, **{field: text}))))
+    assert isinstance(found, Rejected)
+    assert (found.reason, found.detail) == (Reason.BAD_TIME, f"{field} = {text!r}")
+
+
+@pytest.mark.parametrize("field", ["starts_at", "updated_at", "ends_at"])
+def test_an_alert_whose_time_cannot_be_read_is_refused(field: str) -> None:
+    found = read_alert(message(encode(msgspec.structs.replace(ALERT, **{field: "noon"}))))
+    assert isinstance(found, Rejected)
+    assert (found.reason, found.detail) == (Reason.BAD_TIME, f"{field} = 'noon'")
+
+
 def schema(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(found)
