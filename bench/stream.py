@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -92,6 +93,9 @@ class Bench:
         append = {"message.timestamp.type": "LogAppendTime"}
         topics = [TopicInfo(read, cell.lanes, 1, append), TopicInfo(write, cell.lanes, 1, append)]
         await self._broker.create_topics([*topics, TopicInfo(f"{write}.dead", 1, 1, append)])
+        for topic in (read, write):  # that it is there does not mean that each partition has its leader
+            async with committed_reader(self._config, topic, cell.lanes) as consumer:
+                await consumer.end_offsets(consumer.assignment())
         publisher = await self._broker.publisher()
         group = f"g{number}-{cell.name}"
         program, *job = PEERS[cell.peer]
@@ -265,6 +269,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
     options = parser.parse_args()
     os.chdir(ROOT)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     found: list[dict[str, Any]] = []
 
     async def run() -> None:

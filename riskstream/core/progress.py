@@ -36,7 +36,7 @@ class Progress(Generic[Result]):
     def __init__(self, lane: Partition, epoch: int) -> None:
         self.lane, self.epoch = lane, epoch
         self._slots: deque[_Slot[Result]] = deque()
-        self._first = 0
+        self._first = self._ready = 0
         self._last = -1
 
     @property
@@ -45,9 +45,9 @@ class Progress(Generic[Result]):
         return len(self._slots)
 
     @property
-    def complete(self) -> bool:
-        """The front slot is filled: `take` would give something."""
-        return bool(self._slots) and self._slots[0].filled
+    def ready(self) -> int:
+        """Filled slots from the front: as many as `take` could give."""
+        return self._ready
 
     def admit(self, offset: int | None) -> Ticket:
         """A slot for the record at `offset`, or for results that no record made (a tick): None. Offsets rise."""
@@ -67,6 +67,8 @@ class Progress(Generic[Result]):
             raise InternalError(f"{self.lane}: {ticket} has no open slot")
         slot = self._slots[index]
         slot.result, slot.filled = result, True
+        while self._ready < len(self._slots) and self._slots[self._ready].filled:
+            self._ready += 1
         return True
 
     def take(
@@ -78,7 +80,7 @@ class Progress(Generic[Result]):
         """
         taken: list[tuple[int | None, Result]] = []
         weight = 0
-        while self._slots and self._slots[0].filled and len(taken) < records_max:
+        while self._ready and len(taken) < records_max:
             result: Result = self._slots[0].result  # type: ignore[assignment]
             if size is not None:
                 weight += size(result)
@@ -86,4 +88,5 @@ class Progress(Generic[Result]):
                     break
             taken.append((self._slots.popleft().offset, result))
             self._first += 1
+            self._ready -= 1
         return taken

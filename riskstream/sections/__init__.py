@@ -126,7 +126,7 @@ class Stages(Section):
     commit_ms: Annotated[int, Field(ge=1, le=5_000)] = 100
     """Results are committed this long after the first is ready. Lower: earlier alerts, more transactions."""
     commit_records_max: Annotated[int, Field(ge=1)] = 1_000
-    """Input records of one transaction."""
+    """Input records of one transaction; a lane that has so many commits at once."""
     commit_bytes_max: Annotated[int, Field(ge=1_000)] = 4_000_000
     """Bytes that one transaction writes; a single record may be larger."""
     in_flight_max: Annotated[int, Field(ge=1)] = 1_000

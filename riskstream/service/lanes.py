@@ -6,7 +6,8 @@
 
 Rule 1. Results leave in the order of their records, and only with the offset that they belong to.
 Rule 2. Before its first records a wary lane commits that it begins (core/suspicion.py); till then they are held.
-Rule 3. A lane whose producer failed is never mended here: `LaneLost` goes up, and only a new assignment opens it again.
+Rule 3. A commit waits for company, `wait_s` from the first result on, but not once it has all that it may hold.
+Rule 4. A lane whose producer failed is never mended here: `LaneLost` goes up, and only a new assignment opens it again.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Processor(Protocol):
 
 
 class CommitLimits(msgspec.Struct, frozen=True):
-    """When a lane commits: this long after the first result is ready, with at most so many records and bytes."""
+    """When a lane commits: this long after the first result is ready, or once so many are; at most so many bytes."""
 
     wait_s: float
     records_max: int
@@ -165,8 +166,10 @@ class LaneRun:
 
     def finish(self, ticket: Ticket, done: Done) -> None:
         """The answer to a ticket; one of another epoch is dropped."""
-        if self.progress.fill(ticket, done) and self.progress.complete:
+        if self.progress.fill(ticket, done) and (ready := self.progress.ready):
             self._changed.set()
+            if ready >= self._limits.records_max:
+                self._hurry.set()
 
     def drain(self) -> None:
         """Take nothing more, commit what comes without waiting for company, then end."""
@@ -176,7 +179,7 @@ class LaneRun:
 
     async def commit_next(self) -> Commit | None:
         """Wait for results and commit them; None when the lane has drained. Raises LaneLost."""
-        while not self.progress.complete:
+        while not self.progress.ready:
             if self._held:
                 await self._begin()
                 continue
@@ -189,7 +192,9 @@ class LaneRun:
                 await asyncio.wait_for(self._hurry.wait(), self._limits.wait_s)
         limits = self._limits
         taken = self.progress.take(limits.records_max, size=_bytes_of, bytes_max=limits.bytes_max)
-        self._left_over = self.progress.complete
+        self._left_over = bool(self.progress.ready)
+        if not self._drains:
+            self._hurry.clear()
         offsets = [offset for offset, _ in taken if offset is not None]
         next_offset = offsets[-1] + 1 if offsets else self.next_offset
         results = tuple(done for _, done in taken)

@@ -27,6 +27,7 @@ def test_whatever_the_order_of_answers_the_records_leave_in_theirs(order: list[i
         while taken := progress.take(records_max):
             assert len(taken) <= records_max
             left += taken
+            assert progress.ready == 0 or len(taken) == records_max
         holes = set(range(12)) - set(order[:answered])
         assert len(left) == min(holes, default=12)
     assert left == [(100 + i, f"r{i}") for i in range(12)]
@@ -36,7 +37,7 @@ def test_whatever_the_order_of_answers_the_records_leave_in_theirs(order: list[i
 def test_nothing_passes_a_hole() -> None:
     progress, tickets = lane(7, 8)
     progress.fill(tickets[1], "second")
-    assert not progress.complete
+    assert not progress.ready
     assert progress.take(10) == []
     assert progress.in_flight == 2
 
@@ -58,7 +59,7 @@ def test_a_take_has_a_limit_of_bytes_but_always_gives_one() -> None:
 def test_an_answer_to_another_epoch_is_dropped() -> None:
     progress, _ = lane(7)
     assert progress.fill(Ticket(LANE, 0, 0), "from before") is False
-    assert not progress.complete
+    assert not progress.ready
 
 
 @pytest.mark.parametrize(

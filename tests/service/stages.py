@@ -82,6 +82,7 @@ def make_stage(
     topics: Sequence[str] = ("in",),
     start: str = "earliest",
     watchdogs: Watchdogs | None = None,
+    limits: Stages = LIMITS,
 ) -> Stage:
     return Stage(
         "score",
@@ -89,7 +90,7 @@ def make_stage(
         "app",
         dict.fromkeys(topics, Start(start)),
         processor,
-        LIMITS,
+        limits,
         telemetry=telemetry or Telemetry(Metrics()),
         health=health or Health(),
         now_ms=lambda: 1_000,
@@ -106,8 +107,9 @@ async def running(
     *,
     topics: Sequence[str] = ("in",),
     start: str = "earliest",
+    limits: Stages = LIMITS,
 ) -> AsyncIterator[Stage]:
-    stage = make_stage(broker, processor, health, telemetry, topics=topics, start=start)
+    stage = make_stage(broker, processor, health, telemetry, topics=topics, start=start, limits=limits)
     stop = asyncio.Event()
     task = asyncio.create_task(stage.run(stop))
     try:

@@ -11,6 +11,7 @@ from riskstream.core.ports import Resume, TopicInfo
 from riskstream.core.records import Output, Partition
 from riskstream.kafka.memory import MemoryBroker, MemoryLane
 from riskstream.kafka.memory_group import MemorySource
+from riskstream.sections import Stages
 from riskstream.service.health import Health
 from riskstream.service.stage import REOPENINGS_MAX
 from riskstream.telemetry import Metrics, Telemetry
@@ -38,6 +39,15 @@ async def test_answers_out_of_order_leave_in_order() -> None:
         await until(lambda: len(processor.held) == 6)
         processor.let_go()
         await settled(broker)
+    assert await out(broker) == list("ABCDEF")
+
+
+async def test_a_lane_that_has_all_that_a_transaction_may_hold_waits_for_no_more() -> None:
+    broker = await make_broker()
+    async with running(broker, Upper(), limits=Stages(commit_ms=5_000, commit_records_max=3)) as stage:
+        await joined(stage)
+        await send(broker, *"abcdef")
+        await asyncio.wait_for(broker.settle(["app.score"]), 4)
     assert await out(broker) == list("ABCDEF")
 
 
