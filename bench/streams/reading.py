@@ -29,7 +29,7 @@ _SIGNAL = msgspec.json.Decoder(Signal)
 async def committed_reader(config: KafkaConfig, topic: str, lanes: int) -> AsyncIterator[AIOKafkaConsumer]:
     """A reader of all partitions of a topic, from their beginning."""
     consumer = AIOKafkaConsumer(
-        **config.connection(),
+        **{**config.connection(), "request_timeout_ms": 60_000},
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

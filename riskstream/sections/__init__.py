@@ -135,6 +135,9 @@ class Stages(Section):
     """Records taken from the client at a time."""
     lanes_opening_max: Annotated[int, Field(ge=1)] = 8
     """Lanes that open at the same time."""
+    lanes_committing_max: Annotated[int, Field(ge=1)] = 8
+    """Lanes that are in a transaction at the same time; the others gather meanwhile. Higher: more and smaller
+    transactions where a process has many lanes."""
     drain_ms: Annotated[int, Field(ge=100)] = 10_000
     """How long a revoked lane may finish and commit what it has; shorter than `kafka.rebalance_timeout_ms`."""
     grace_ms: Annotated[int, Field(ge=1_000)] = 45_000

@@ -23,6 +23,7 @@ from riskstream.core import suspicion
 from riskstream.core.ports import Ends, Lane, Partitions
 from riskstream.core.progress import Progress
 from riskstream.core.records import Message, Output, Partition, Ticket
+from riskstream.service.turns import Turns
 
 Phase = Literal["opening", "restoring", "ready", "draining", "closed"]
 
@@ -99,7 +100,14 @@ class LaneRun:
     """The lane of one partition, from its assignment to its revocation."""
 
     def __init__(
-        self, lane: Lane, partition: Partition, epoch: int, limits: CommitLimits, *, wary_as: str | None = None
+        self,
+        lane: Lane,
+        partition: Partition,
+        epoch: int,
+        limits: CommitLimits,
+        turns: Turns,
+        *,
+        wary_as: str | None = None,
     ) -> None:
         """`wary_as` names this process in the note that it begins; None: the lane keeps no such note."""
         self.partition = partition
@@ -107,7 +115,7 @@ class LaneRun:
         self.progress: Progress[Done] = Progress(partition, epoch)
         self.next_offset = 0
         self.commits = 0
-        self._lane, self._limits = lane, limits
+        self._lane, self._limits, self._turns = lane, limits, turns
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
         self._left_over = False
@@ -190,6 +198,11 @@ class LaneRun:
         if not self._left_over:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), self._limits.wait_s)
+        async with self._turns.turn():
+            return await self._commit()
+
+    async def _commit(self) -> Commit:
+        """What is ready by now, in one transaction."""
         limits = self._limits
         taken = self.progress.take(limits.records_max, size=_bytes_of, bytes_max=limits.bytes_max)
         self._left_over = bool(self.progress.ready)
@@ -212,7 +225,8 @@ class LaneRun:
         """Commit that this process begins here, then let the held records go. A lane that drains drops them."""
         if not self._drains and self._wary_as is not None:
             note = self._note.begun(self._wary_as)
-            await self._lane.commit([], self.next_offset, suspicion.write(note, self._kept))
+            async with self._turns.turn():
+                await self._lane.commit([], self.next_offset, suspicion.write(note, self._kept))
             self._note, self._begun = note, True
         held, self._held = self._held, []
         if not self._drains:

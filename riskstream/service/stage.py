@@ -35,6 +35,7 @@ from riskstream.service.gaps import Gaps
 from riskstream.service.health import Health
 from riskstream.service.lanes import CommitLimits, LaneRun, Processor
 from riskstream.service.report import Report
+from riskstream.service.turns import Turns
 from riskstream.telemetry.emit import Telemetry
 
 REOPENINGS_MAX = 3
@@ -70,7 +71,7 @@ class Stage:
         self._commit_limits = CommitLimits(limits.commit_ms / 1000, limits.commit_records_max, limits.commit_bytes_max)
         self._commits: dict[Partition, asyncio.Task[None]] = {}
         self._epochs = count(1)
-        self._opening = asyncio.Semaphore(limits.lanes_opening_max)
+        self._opening, self._turns = asyncio.Semaphore(limits.lanes_opening_max), Turns(limits.lanes_committing_max)
         self._revoked: set[Partition] = set()
         self._runs: dict[Partition, LaneRun] = {}
         self._gaps = Gaps(broker, starts, self._runs)
@@ -177,10 +178,9 @@ class Stage:
     def _new_run(self, partition: Partition) -> LaneRun:
         """A lane in a new epoch, not yet open."""
         transactional_id = f"{self._app}.{self.name}.{partition.topic}.{partition.partition}"
-        lane = self._broker.lane(partition, self.group, transactional_id)
-        run = self._runs[partition] = LaneRun(
-            lane, partition, next(self._epochs), self._commit_limits, wary_as=self._me
-        )
+        lane, epoch = self._broker.lane(partition, self.group, transactional_id), next(self._epochs)
+        run = LaneRun(lane, partition, epoch, self._commit_limits, self._turns, wary_as=self._me)
+        self._runs[partition] = run
         self._report.changed(partition, "opening")
         return run
 
