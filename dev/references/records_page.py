@@ -34,8 +34,9 @@ kafka-console-consumer.sh --bootstrap-server kafka:9092 --topic riskstream.alert
 DEAD_LETTERS = """
 ## Dead letters
 
-Topic `riskstream.dead-letters`. The value is the original's, cut to `dead_letters.bytes_max`; so is the key, and the
-original's headers follow ours. Of a feed that masks personal data, and of what cannot be written, the value is empty.
+Topic `riskstream.dead-letters`. The value is the original's, cut to `dead_letters.bytes_max`; key and headers are the
+original's, unless they are very large. Of a feed that masks personal data, and of what cannot be written, the value is
+empty.
 
 | header | what it says |
 |---|---|

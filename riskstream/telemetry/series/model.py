@@ -49,7 +49,7 @@ MODEL: tuple[Series, ...] = (
     Series(
         "score_drift",
         "gauge",
-        says="Distance of a head's scores from those at training",
+        says="Distance of a head's scores from those at training; nothing measures it yet",
         advice="Rises: label some of `riskstream.reviews`, and let the trainer refresh",
         labels=("head",),
     ),
