@@ -2,7 +2,7 @@
 
     every page keeps its path in the repository ──► links between pages work there and on a git host alike
     a link to a file that is no page            ──► a page that shows the file
-    a link to a directory                       ──► a page that lists it
+    a link to a directory                       ──► a page that lists its files, each with a page of its own
 
 Rule 1. The pages are written for a git host; nothing in them is for the site. Rule 2. Nothing is loaded from elsewhere:
         a built page that asks for a script, style or image of another host ends the build.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import posixpath
 import re
 import subprocess
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from pymdownx.slugs import slugify
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN_BYTES_MAX = 60_000
-"""A longer file is shown up to here."""
+"""A longer file of a directory is named and not shown."""
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 FOREIGN = re.compile(
     r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"(?:https?:)?//[^>]*>|<link\b[^>]*\bstylesheet[^>]*//[^>]*>"
@@ -46,8 +47,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages |= {name: ROOT / name for name in _named(config.nav)}
     made = [_page(config, name, path) for name, path in sorted(pages.items())]
     texts = {name: path.read_text(encoding="utf-8") for name, path in pages.items() if path.suffix == ".md"}
-    linked = {target for name, text in texts.items() for target in _targets(name, text)} - pages.keys()
-    made += [_shown(config, name) for name in sorted(linked)]
+    linked = {target for name, text in texts.items() for target in _targets(name, text)}
+    linked |= {file for name in linked if (ROOT / name).is_dir() for file in _inside(name) if _may_be_shown(file)}
+    made += [_shown(config, name, pages.keys() | linked) for name in sorted(linked - pages.keys())]
     return Files([*(file for file in files if file not in own), *made])
 
 
@@ -117,20 +119,32 @@ def _page(config: MkDocsConfig, name: str, path: Path) -> File:
     return File.generated(config, name, abs_src_path=str(path))
 
 
-def _shown(config: MkDocsConfig, name: str) -> File:
+def _shown(config: MkDocsConfig, name: str, known: Set[str]) -> File:
     """A page that shows a file or lists a directory; a picture as it is."""
     path = ROOT / name
     if path.suffix == ".png":
         return _page(config, name, path)
-    target, text = (f"{name}/index.md", _listed(name)) if path.is_dir() else (f"{name}.md", _quoted(path))
+    target, text = (f"{name}/index.md", _listed(name, known)) if path.is_dir() else (f"{name}.md", _quoted(path))
     return File.generated(config, target, content=f"# {name}\n\n{text}", inclusion=InclusionLevel.NOT_IN_NAV)
 
 
 def _quoted(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")[:SHOWN_BYTES_MAX]
+    text = path.read_text(encoding="utf-8")
     return f"````{LANGUAGES.get(path.suffix, 'text')}\n{text.rstrip()}\n````\n"
 
 
-def _listed(name: str) -> str:
+def _listed(name: str, known: Set[str]) -> str:
+    """The files of a directory, those that have a page as links."""
+    inside = {file: posixpath.relpath(file, name) for file in _inside(name)}
+    return "".join(f"- [`{short}`]({short})\n" if file in known else f"- `{short}`\n" for file, short in inside.items())
+
+
+def _inside(name: str) -> list[str]:
+    """The tracked files of a directory."""
     listing = subprocess.run(["git", "ls-files", name], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return "".join(f"- `{file}`\n" for file in listing.splitlines())
+    return listing.splitlines()
+
+
+def _may_be_shown(file: str) -> bool:
+    path = ROOT / file
+    return path.suffix in LANGUAGES and path.stat().st_size <= SHOWN_BYTES_MAX

@@ -28,9 +28,10 @@ The key is the alert's id and the last record of a key is the truth: keep a tabl
 `state = "resolved"`. A record without a value says that an alert is forgotten, some time after its end.
 
 ```sh
-kafka-console-consumer.sh --bootstrap-server kafka:9092 --topic riskstream.alerts --isolation-level read_committed --from-beginning
+kafka-console-consumer.sh --bootstrap-server kafka:9092 --topic riskstream.alerts \\
+  --isolation-level read_committed --from-beginning
 ```
-"""  # noqa: E501
+"""
 DEAD_LETTERS = """
 ## Dead letters
 
