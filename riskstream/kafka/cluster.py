@@ -139,8 +139,8 @@ class Cluster:
         missing = [topic for topic in topics if topic.name not in there]
         if not missing:
             return
-        brokers = len((await admin.describe_cluster())["brokers"])
-        fitted = [fit(topic, brokers) for topic in missing]
+        brokers = [broker["node_id"] for broker in (await admin.describe_cluster())["brokers"]]
+        fitted = [fit(topic, len(brokers)) for topic in missing]
         response = await admin.create_topics(
             [NewTopic(topic.name, topic.partitions, topic.replication, topic_configs=topic.config) for topic in fitted]
         )
@@ -150,6 +150,9 @@ class Cluster:
         async with asyncio.timeout(APPEAR_S_MAX):
             while not _ready(await self._describe(admin), fitted):  # noqa: ASYNC110 - the brokers tell nobody
                 await asyncio.sleep(RETRY_S)
+            for broker in brokers:  # each hears of it in its own time, and any may be asked next
+                while not await _known(admin, [topic.name for topic in fitted], broker):  # noqa: ASYNC110
+                    await asyncio.sleep(RETRY_S)
 
     async def _members(self, admin: AIOKafkaAdminClient, group: str) -> int:
         (answer,) = await admin.describe_consumer_groups([group])
@@ -165,6 +168,14 @@ class Cluster:
             return told(self._config, kind(name))
         problem = f"the broker will not create it: {(message[0] if message else None) or kind.__name__}"
         return OperatorError("topic", name, problem, "correct its name, partitions or settings")
+
+
+async def _known(admin: AIOKafkaAdminClient, topics: Sequence[str], broker: int) -> bool:
+    """Whether this broker knows them all."""
+    try:
+        return len(await topic_ids(admin, topics, broker)) == len(topics)
+    except errors.LeaderNotAvailableError:
+        return False
 
 
 def _ready(there: Mapping[str, dict[str, Any]], topics: Sequence[TopicInfo]) -> bool:

@@ -94,11 +94,11 @@ class _Ask(Request[_Question]):  # type: ignore[misc]
         return request_struct_class([(NO_ID, topic, {}) for topic in self._topics], False, False, False, {})
 
 
-async def topic_ids(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> Mapping[str, str]:
-    """The id of each of these topics that is there; empty where the broker is too old to tell. Raises the client's
-    errors, among them that of a topic that this user may not see."""
+async def topic_ids(admin: AIOKafkaAdminClient, topics: Sequence[str], broker: int | None = None) -> Mapping[str, str]:
+    """The id of each of these topics that is there; empty where the broker is too old to tell. `broker` is the one that
+    is asked, None: any. Raises the client's errors, among them that of a topic that this user may not see."""
     try:
-        answer = await admin._send_request(_Ask(topics))
+        answer = await admin._send_request(_Ask(topics), broker)
     except (IncompatibleBrokerVersion, NotImplementedError):
         return dict.fromkeys(topics, "")
     found: dict[str, str] = {}
