@@ -1,7 +1,8 @@
 """The real broker: Apache Kafka through aiokafka. Nothing of that client leaves this room.
 
 KafkaBroker ─► source.py      a member of a group
-            ─► lane.py        a transactional producer      ┐ writing.py
+            ─► lane.py        a transactional producer      ┐
+            ─► plain.py       the same without transactions │ writing.py
             ─► publisher.py   a plain producer              ┘
             ─► state.py       what a lane keeps       ┐
             ─► reader.py      a topic without a group ┘        fetching.py (with source.py)
@@ -17,6 +18,7 @@ from riskstream.core.records import Partition
 from riskstream.kafka.cluster import Cluster
 from riskstream.kafka.config import KafkaConfig
 from riskstream.kafka.lane import KafkaLane
+from riskstream.kafka.plain import KafkaPlainLane
 from riskstream.kafka.publisher import KafkaPublisher
 from riskstream.kafka.reader import KafkaReader
 from riskstream.kafka.source import KafkaSource
@@ -29,13 +31,18 @@ class KafkaBroker:
     def __init__(self, config: KafkaConfig) -> None:
         self._config = config
         self._cluster = Cluster(config)
+        self._members: dict[str, KafkaSource] = {}
 
     def source(self, group: str, topics: Sequence[str]) -> KafkaSource:
         """A new member of `group` that reads `topics`."""
-        return KafkaSource(self._config, self._cluster, group, topics)
+        member = self._members[group] = KafkaSource(self._config, self._cluster, group, topics)
+        return member
 
-    def lane(self, partition: Partition, group: str, transactional_id: str) -> KafkaLane:
-        """The lane of an input partition, not yet open."""
+    def lane(self, partition: Partition, group: str, transactional_id: str) -> KafkaLane | KafkaPlainLane:
+        """The lane of an input partition, not yet open. Without transactions it commits through our newest member of
+        the group."""
+        if not self._config.transactions:
+            return KafkaPlainLane(self._config, self._cluster, partition, group, self._members.get(group))
         return KafkaLane(self._config, self._cluster, partition, group, transactional_id)
 
     def state(self, topic: str) -> KafkaStateLog:

@@ -39,6 +39,8 @@ class KafkaConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How long the group waits for a member's `on_revoked`."""
     max_poll_interval_ms: int = 300_000
     """A member that does not call `poll` for longer leaves the group."""
+    transactions: bool = True
+    """Whether lanes write in transactions; without, producers are plain ones that any broker takes."""
     transaction_timeout_ms: int = 10_000
     """The broker aborts a transaction that is open for longer."""
     transaction_call_timeout_ms: int = 8_000

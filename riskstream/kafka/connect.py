@@ -185,10 +185,13 @@ def _certificate(config: KafkaConfig, error: BaseException) -> OperatorError:
     return OperatorError("kafka.ssl_cafile", config.ssl_cafile or "", problem, fix)
 
 
-def _cut(config: KafkaConfig, server: str) -> OperatorError:
+def _cut(config: KafkaConfig, server: str) -> BrokerUnreachable:
+    """At the start mostly a wrong setting; who has been connected before waits, as for any broker that is away."""
     problem = f"{server} connects and then closes at the first request"
-    fix = "set it to what this listener speaks, such as SASL_PLAINTEXT or SASL_SSL"
-    return OperatorError("kafka.security_protocol", config.security_protocol, problem, fix)
+    fix = (
+        "set it to what this listener speaks, such as SASL_PLAINTEXT or SASL_SSL; or start the broker behind the proxy"
+    )
+    return BrokerUnreachable("kafka.security_protocol", config.security_protocol, problem, fix)
 
 
 def _above(value: int, setting: str, limit: str) -> OperatorError:

@@ -74,7 +74,7 @@ class KafkaLane:
                 resume = await self._cluster.committed(self._group, self._partition)
         except BaseException as error:
             self._throw_away(producer, "it did not open")
-            self._raise(error)
+            fail(self._config, self._id, error)
         self._producer = producer
         return resume
 
@@ -106,11 +106,11 @@ class KafkaLane:
         except _Definite as error:
             await self._abort(producer)
             self._throw_away(producer, "the broker refused its transaction")
-            self._raise(error)
+            fail(self._config, self._id, error)
         except BaseException as error:
             if begun or not isinstance(error, RiskstreamError):
                 self._throw_away(producer, "its last transaction failed")
-            self._raise(error)
+            fail(self._config, self._id, error)
 
     async def close(self) -> None:
         """Let go of the producer. Never raises."""
@@ -131,32 +131,36 @@ class KafkaLane:
         self._producer, self._why = None, why
         self._discarding.append(asyncio.create_task(discard(producer)))
 
-    def _raise(self, error: BaseException) -> NoReturn:
-        meaning = self._meaning(error)
-        raise meaning from None if meaning is error else error
 
-    def _meaning(self, error: BaseException) -> BaseException:
-        match error:
-            case RiskstreamError():
-                return error
-            case errors.MessageSizeTooLargeError() | errors.RecordListTooLargeError():
-                return OperatorError(
-                    "kafka.message_bytes_max",
-                    self._config.message_bytes_max,
-                    f"lane {self._id}: the broker refuses a record as too large for its topic",
-                    "lower it below max.message.bytes of every topic that is written to",
-                )
-            case (
-                errors.TopicAuthorizationFailedError()
-                | errors.GroupAuthorizationFailedError()
-                | errors.TransactionalIdAuthorizationFailed()
-                | errors.InvalidTransactionTimeout()
-                | errors.SaslAuthenticationFailed()
-            ):
-                return told(self._config, error)
-            case TimeoutError():
-                return LaneLost(f"lane {self._id}: no answer in {self._config.transaction_call_timeout_ms} ms")
-            case _ if isinstance(error, (*Failure, errors.IllegalOperation)):
-                return LaneLost(f"lane {self._id}: {type(error).__name__}: {error}")
-            case _:
-                return error
+def fail(config: KafkaConfig, lane: str, error: BaseException) -> NoReturn:
+    """Raise our exception for what befell a lane."""
+    known = meaning(config, lane, error)
+    raise known from None if known is error else error
+
+
+def meaning(config: KafkaConfig, lane: str, error: BaseException) -> BaseException:
+    """Our exception for what befell a lane; what is none of the broker's business stays as it is."""
+    match error:
+        case RiskstreamError():
+            return error
+        case errors.MessageSizeTooLargeError() | errors.RecordListTooLargeError():
+            return OperatorError(
+                "kafka.message_bytes_max",
+                config.message_bytes_max,
+                f"lane {lane}: the broker refuses a record as too large for its topic",
+                "lower it below max.message.bytes of every topic that is written to",
+            )
+        case (
+            errors.TopicAuthorizationFailedError()
+            | errors.GroupAuthorizationFailedError()
+            | errors.TransactionalIdAuthorizationFailed()
+            | errors.InvalidTransactionTimeout()
+            | errors.SaslAuthenticationFailed()
+        ):
+            return told(config, error)
+        case TimeoutError():
+            return LaneLost(f"lane {lane}: no answer in {config.transaction_call_timeout_ms} ms")
+        case _ if isinstance(error, (*Failure, errors.IllegalOperation)):
+            return LaneLost(f"lane {lane}: {type(error).__name__}: {error}")
+        case _:
+            return error

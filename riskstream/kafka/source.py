@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, errors
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from riskstream.core.errors import InternalError, LaneLost
 from riskstream.core.gaps import Bounds
@@ -184,6 +184,12 @@ class KafkaSource:
             and not coordinator._rejoin_needed_fut.done()
             and partition in owned
         )
+
+    async def commit(self, partition: Partition, offset: OffsetAndMetadata) -> None:
+        """The group's offset of a partition, in the generation that gave it to us; for lanes without transactions.
+        Raises the client's errors: CommitFailedError where it is not ours any more."""
+        with quiet():
+            await self._started().commit({theirs(partition): offset})
 
     async def stop(self) -> None:
         """Leave the group; `on_revoked` is called for what was still owned."""

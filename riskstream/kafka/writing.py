@@ -32,11 +32,12 @@ _spread = itertools.count()
 
 
 def new_producer(config: KafkaConfig, transactional_id: str | None = None) -> AIOKafkaProducer:
-    """A producer, not started: idempotent, acknowledged by all replicas, transactional where it has an id."""
+    """A producer, not started: acknowledged by all replicas, idempotent where the broker knows transactions, and itself
+    transactional where it has an id."""
     arguments: dict[str, Any] = {
         **config.connection(),
         "acks": "all",
-        "enable_idempotence": True,
+        "enable_idempotence": config.transactions,
         "compression_type": config.compression,
         "max_batch_size": config.batch_bytes_max,
         "max_request_size": config.message_bytes_max + config.batch_bytes_max,
@@ -150,7 +151,8 @@ def _watch_failures(producer: AIOKafkaProducer) -> None:
     kept = producer._message_accumulator
     batches = [*kept._pending_batches, *itertools.chain.from_iterable(kept._batches.values())]
     left = [future for batch in batches for future in (batch.future, batch._drain_waiter)]
-    if (ending := producer._txn_manager.wait_for_transaction_end()) is not None:
+    manager = producer._txn_manager  # None: a plain producer
+    if manager is not None and (ending := manager.wait_for_transaction_end()) is not None:
         left.append(ending)
     for future in left:
         future.add_done_callback(seen)

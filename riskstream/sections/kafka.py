@@ -35,6 +35,9 @@ class Kafka(Section):
     """A file that holds the password, and nothing else."""
     ssl_cafile: Path | None = None
     """The certificate authority that signed the broker's certificate; without it, the system's."""
+    delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
+    """`exactly_once`: results and offset in one transaction. `at_least_once`, for a broker without transactions: first
+    results, then the offset, so that after a failure some signals and records of alerts are there twice."""
     session_timeout_ms: Annotated[int, Field(ge=6_000)] = 15_000
     """A silent process loses its partitions after this. Lower: faster take-over, more false alarms."""
     rebalance_timeout_ms: Annotated[int, Field(ge=1_000)] = 20_000

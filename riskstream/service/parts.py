@@ -101,6 +101,7 @@ def kafka_config(section: Kafka, client_id: str) -> KafkaConfig:
         ssl_cafile=str(section.ssl_cafile) if section.ssl_cafile else None,
         session_timeout_ms=section.session_timeout_ms,
         rebalance_timeout_ms=section.rebalance_timeout_ms,
+        transactions=section.delivery == "exactly_once",
         transaction_timeout_ms=section.transaction_timeout_ms,
         transaction_call_timeout_ms=section.transaction_calls_ms,
         message_bytes_max=section.message_bytes_max,

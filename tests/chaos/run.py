@@ -38,6 +38,8 @@ FEED, SIGNALS, ALERTS, DEAD = "feed", "signals", "alerts", "dead"
 PARTITIONS = {FEED: 6, SIGNALS: 6, ALERTS: 6, DEAD: 1}
 SETTLE_S_MAX = 600.0
 QUIET_S = 15.0
+FAULTS_S_MAX = 3_600.0
+"""Every kind once, or 24 restarts, on a machine that is slow; a run that hangs ends."""
 CONFIG = """
 app = "chaos"
 feed = [{{ name = "feed", topic = "feed", start = "earliest", partitions = {feed_partitions} }}]
@@ -144,7 +146,11 @@ class Site:
     async def _publish(self, kills: int) -> None:
         rng, started = random.Random(f"publish-{self.seed}"), asyncio.get_running_loop().time()
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.cluster.bootstrap_servers, acks="all", enable_idempotence=True, linger_ms=20
+            bootstrap_servers=self.cluster.bootstrap_servers,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=20,
+            request_timeout_ms=int(SETTLE_S_MAX * 1000),  # it waits through an outage
         )
         await producer.start()
         try:
@@ -236,7 +242,8 @@ async def work(given: argparse.Namespace) -> None:
     """One run, its files left in `--out`."""
     site = Site(given.seed, given.documents, given.over_s or max(240.0, given.documents / 400), given.out)
     try:
-        await site.run([kind for kind in given.faults.split(",") if kind])
+        async with asyncio.timeout(FAULTS_S_MAX + site.over_s + 2 * SETTLE_S_MAX):
+            await site.run([kind for kind in given.faults.split(",") if kind])
     finally:
         await site.stop()
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -34,6 +35,7 @@ from tests.support.until import until
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
 DISK_MB = 128
 PATIENCE_S = 150.0
+Delivery = Literal["exactly_once", "at_least_once"]
 FEEDS = ("wire", "posts")
 Lose = Callable[[KafkaServer, Path], None]
 
@@ -41,7 +43,7 @@ Lose = Callable[[KafkaServer, Path], None]
 class Site:
     """A broker of this test's own, a daemon on it, and documents that keep coming to two feeds."""
 
-    def __init__(self, folder: Path, disk: Path) -> None:
+    def __init__(self, folder: Path, disk: Path, delivery: Delivery = "exactly_once") -> None:
         (folder / "watchlist.csv").write_text(WATCHLIST)
         (folder / "rules.toml").write_text(RULES)
         self.disk, self.server = disk, KafkaServer(disk, heap_mb=300)
@@ -50,8 +52,9 @@ class Site:
             feed=tuple(Feed(name=name, topic=name, start="earliest", partitions=2) for name in FEEDS),
             kafka=Kafka(
                 bootstrap_servers=self.server.bootstrap_servers,
-                transaction_calls_ms=2_000,
-                transaction_timeout_ms=4_000,
+                delivery=delivery,
+                transaction_calls_ms=4_000,
+                transaction_timeout_ms=5_000,
                 session_timeout_ms=6_000,
                 rebalance_timeout_ms=6_000,
             ),
@@ -134,7 +137,8 @@ class Site:
         return Counter([json.loads(m.value or b"")[field] async for m in self.broker.reader(topic).read()])
 
     async def nothing_is_lost_or_twice(self) -> None:
-        """Each document of the feeds that there are has one signal, once all have come."""
+        """Each document of the feeds that there are has a signal, and the entity one alert; none of it twice, where
+        that is promised."""
         feeds = list(self.publishing)
         for feed in feeds:
             await self.silence(feed)
@@ -145,11 +149,23 @@ class Site:
             found = await self.documents("riskstream.signals", "document_id")
             return Counter({document: count for document, count in found.items() if document.split("-")[0] in feeds})
 
+        async def alerts() -> list[tuple[str, int]]:
+            read = [json.loads(m.value or b"") async for m in self.broker.reader("riskstream.alerts").read()]
+            return [(alert["alert_id"], alert["sequence"]) for alert in read]
+
         async def all_there() -> bool:
-            return not published - await signals()
+            return not published - await signals() and bool(await alerts())
 
         await self.until(all_there)
-        assert await signals() == published
+        told = await alerts()
+        assert len({alert_id for alert_id, _ in told}) == 1
+        sequences = [sequence for _, sequence in told]
+        if self.settings.kafka.delivery == "exactly_once":
+            assert await signals() == published
+            assert sequences == list(range(1, len(told) + 1))
+        else:
+            assert set(await signals()) == set(published)
+            assert sorted(set(sequences)) == list(range(1, max(sequences) + 1))
 
 
 @pytest.fixture(autouse=True)
@@ -205,13 +221,18 @@ async def goes_on(site: Site) -> None:
     await site.nothing_is_lost_or_twice()
 
 
+@pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
 @pytest.mark.usefixtures("_jars")
-async def test_brokers_that_are_all_away_are_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_brokers_that_are_all_away_are_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, delivery: Delivery
+) -> None:
     caplog.set_level("INFO", "riskstream")
-    async with Site(tmp_path, tmp_path / "broker").running() as site:
+    async with Site(tmp_path, tmp_path / "broker", delivery).running() as site:
         site.server.stop(kill=True)
         await is_told_once(site, caplog)
         await goes_on(site)
+        transactional = (await site.broker._cluster._connected()).list_topics()
+        assert ("__transaction_state" in await transactional) is (delivery == "exactly_once")
 
 
 @pytest.mark.disk
