@@ -105,6 +105,7 @@ class Settings(BaseSettings):
             ("1000 * watchdogs.loop_blocked_s", int(self.watchdogs.loop_blocked_s * 1000)),
         )
         _rising(
+            ("batching.latency_ms", self.batching.latency_ms),
             ("stages.drain_ms", s.drain_ms),
             ("kafka.rebalance_timeout_ms", k.rebalance_timeout_ms),
             ("stages.grace_ms", s.grace_ms),

@@ -37,7 +37,7 @@ from riskstream.service.sinks.sinks import Sinks
 from riskstream.service.stage import Stage
 from riskstream.service.starting import check_topics, make_traces
 from riskstream.service.states import Pictures, States
-from riskstream.service.swap import Follower, Loaded, load_first
+from riskstream.service.swap import Follower, Loaded, load_checked
 from riskstream.service.taster import ChildTaster, score_as_daemon
 from riskstream.service.tasting import Taster
 from riskstream.service.watching import WatchProcessor
@@ -261,7 +261,7 @@ class Daemon:
         self.health.set("model", False, "the model is loading")
         started = time.monotonic()
         if self._scorer is None:
-            self._loaded = await asyncio.to_thread(load_first, self.settings.models)
+            self._loaded = await asyncio.to_thread(load_checked, self.settings)
         scorer = self._scorer or self._loaded.scorer  # type: ignore[union-attr]
         if "watch" in self.stages:
             files.check_rules_fit(inputs.rules, scorer)

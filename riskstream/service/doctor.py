@@ -17,7 +17,7 @@ from riskstream.kafka.client import KafkaBroker
 from riskstream.service import files, parts
 from riskstream.service.sinks.config import target
 from riskstream.service.starting import make_traces
-from riskstream.service.swap import load_first
+from riskstream.service.swap import load_checked
 from riskstream.settings import Settings, load
 
 Check = Callable[[], Awaitable[str]]
@@ -75,7 +75,7 @@ def _checks(settings: Settings) -> dict[str, Check]:
         return f"{settings.watch.rules}: {len(files.load_rules(settings.watch.rules).rules)} rules"
 
     async def model() -> str:
-        found = await asyncio.to_thread(load_first, settings.models)
+        found = await asyncio.to_thread(load_checked, settings)
         files.check_rules_fit(files.load_rules(settings.watch.rules), found.scorer)
         golden = "no golden pairs to check" if found.unchecked else "golden pairs as published"
         return f"{found.scorer.name} on {found.scorer.backend}, hashes as in its manifest, {golden}"

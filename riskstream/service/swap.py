@@ -45,6 +45,8 @@ from riskstream.registry.store import Pin, follows, opened, pinned, resolve
 from riskstream.scoring.golden import check_golden, has_golden
 from riskstream.sections import Models
 from riskstream.service import parts
+from riskstream.service.longest import check_longest_batch
+from riskstream.settings import Settings
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.events import ModelLoaded, ModelRefused
 
@@ -83,6 +85,13 @@ def load_first(section: Models) -> Loaded:
         return Loaded(scorer, pin, unchecked=True)
     check_golden(scorer, directory)
     return Loaded(scorer, pin)
+
+
+def load_checked(settings: Settings) -> Loaded:
+    """The model of the start, fit for these settings: its longest batch ends in time. Raises as above."""
+    loaded = load_first(settings.models)
+    check_longest_batch(loaded.scorer, settings.batching, settings.stages)
+    return loaded
 
 
 class Follower:

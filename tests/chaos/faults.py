@@ -118,6 +118,8 @@ class Faults:
         for broker in self._cluster.brokers:
             broker.launch()
         await asyncio.gather(*(asyncio.to_thread(broker.await_answer) for broker in self._cluster.brokers))
+        for pod in self._pods.values():
+            await pod.ready()
         return "all brokers"
 
     async def _cut(self) -> str:
