@@ -22,7 +22,7 @@ import click
 
 from riskstream import __version__
 from riskstream.cli_data import data
-from riskstream.cli_feeds import export, feeds, publish, replay
+from riskstream.cli_feeds import bootstrap, export, feeds, publish, replay
 from riskstream.cli_models import evaluate, models, train
 from riskstream.cli_support import CONFIG, guarded_loop, read_settings, run_async, stdout
 from riskstream.concealed import conceal
@@ -240,6 +240,7 @@ cli.add_command(publish)
 cli.add_command(feeds)
 cli.add_command(export)
 cli.add_command(replay)
+cli.add_command(bootstrap)
 cli.add_command(train)
 cli.add_command(evaluate)
 cli.add_command(models)

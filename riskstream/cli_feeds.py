@@ -73,6 +73,16 @@ def replay(
     return 0
 
 
+@click.command()
+@click.option("--from", "first", required=True, metavar="TIME", help="The oldest signal to learn from, ISO 8601.")
+@CONFIG
+def bootstrap(first: str, config: Path | None) -> int:
+    """Let `spike` and `new` rules learn from kept signals, while the watch stage is stopped."""
+    from riskstream.service.bootstrap import bootstrap_watch
+
+    return run_async(bootstrap_watch(read_settings(config), first))
+
+
 @click.group()
 def feeds() -> None:
     """What feeds have been read, and from where."""

@@ -20,7 +20,7 @@ it that comes again then counts as new. `dropped` says how often it was so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -197,6 +197,14 @@ class Watch:
     def changes(self) -> tuple[Change, ...]:
         """What of the state is another since the last call."""
         return self._journal.take(self.ticks.due_of) if self._journal is not None else ()
+
+    def memories(self) -> Iterator[tuple[str, str, CellState]]:
+        """What rules know of subjects beside their documents: the subject, the rule, its state."""
+        for subject in self._shelf:
+            for name, cell in sorted(subject.cells.items()):
+                state = cell.save()
+                if state is not None and state.memory is not None:
+                    yield subject.ref.key, name, state
 
     def save(self, partitions: int = 0) -> LaneState:
         """What belongs to the lane as a whole, of so many of its topic. Half renewed, it is nobody's configuration:

@@ -110,7 +110,8 @@ class NewGauge(Gauge):
 
     def memory(self) -> Any:
         """The kinds that were seen."""
-        return Seen(dict(self._kinds), dict(self._firsts), self._upto) if self._upto else None
+        known = self._upto or self._kinds
+        return Seen(dict(self._kinds), dict(self._firsts), self._upto) if known else None
 
     def recall(self, memory: Any) -> None:
         """Go on from the kinds that were seen."""
