@@ -12,6 +12,7 @@ import itertools
 import os
 import re
 import tomllib
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,14 @@ from riskstream.sections.trouble import Overload, Watchdogs
 ENV_PREFIX = "RISKSTREAM_"
 _SECRET = re.compile("pass|secret|credential|token|key|auth", re.IGNORECASE)
 DEFAULT_FILE = Path("config/riskstream.toml")
+RISING: tuple[tuple[str, ...], ...] = (
+    ("kafka.transaction_calls_ms", "kafka.transaction_timeout_ms", "kafka.session_timeout_ms"),
+    ("kafka.session_timeout_ms", "watchdogs.loop_blocked_s"),
+    ("batching.latency_ms", "stages.drain_ms", "kafka.rebalance_timeout_ms", "stages.grace_ms"),
+    ("dead_letters.bytes_max", "kafka.message_bytes_max"),
+    ("reviews.text_bytes_max", "kafka.message_bytes_max"),
+)
+"""What must rise from left to right; checked at load, and shown in docs/configuration.md."""
 
 
 def _no_dots(name: str) -> str:
@@ -94,30 +103,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _chains(self) -> Settings:
-        k, s = self.kafka, self.stages
-        _rising(
-            ("kafka.transaction_calls_ms", k.transaction_calls_ms),
-            ("kafka.transaction_timeout_ms", k.transaction_timeout_ms),
-            ("kafka.session_timeout_ms", k.session_timeout_ms),
-        )
-        _rising(
-            ("kafka.session_timeout_ms", k.session_timeout_ms),
-            ("1000 * watchdogs.loop_blocked_s", int(self.watchdogs.loop_blocked_s * 1000)),
-        )
-        _rising(
-            ("batching.latency_ms", self.batching.latency_ms),
-            ("stages.drain_ms", s.drain_ms),
-            ("kafka.rebalance_timeout_ms", k.rebalance_timeout_ms),
-            ("stages.grace_ms", s.grace_ms),
-        )
-        _rising(
-            ("dead_letters.bytes_max", self.dead_letters.bytes_max),
-            ("kafka.message_bytes_max", k.message_bytes_max),
-        )
-        _rising(
-            ("reviews.text_bytes_max", self.reviews.text_bytes_max),
-            ("kafka.message_bytes_max", k.message_bytes_max),
-        )
+        for low, high in itertools.chain.from_iterable(map(itertools.pairwise, RISING)):
+            low_value, high_value = attrgetter(low)(self), attrgetter(high)(self)
+            if low_value * _millis(low) >= high_value * _millis(high):
+                raise ValueError(f"{low} = {low_value} must be lower than {high} = {high_value}")
         topics = [feed.topic for feed in self.feed]
         topics += [self.topics.signals, self.topics.alerts, self.topics.state, self.topics.dead_letters]
         topics += [self.topics.rollups, self.topics.rollups_state]
@@ -133,10 +122,9 @@ class Settings(BaseSettings):
         return self
 
 
-def _rising(*chain: tuple[str, int]) -> None:
-    for (low, low_ms), (high, high_ms) in itertools.pairwise(chain):
-        if low_ms >= high_ms:
-            raise ValueError(f"{low} = {low_ms} must be lower than {high} = {high_ms}")
+def _millis(name: str) -> int:
+    """What a value of this name is multiplied by, so that seconds and milliseconds can be compared."""
+    return 1000 if name.endswith("_s") else 1
 
 
 def load(file: Path | None, overrides: dict[str, Any] | None = None) -> Settings:

@@ -21,7 +21,7 @@ from riskstream.settings import Settings, load
         ("[kafka]\nsession_timeout_ms = 9000", ["transaction_timeout_ms = 10000", "session_timeout_ms = 9000"]),
         ("[batching]\nlatency_ms = 10000", ["batching.latency_ms = 10000", "stages.drain_ms = 10000"]),
         ("[stages]\ndrain_ms = 30000", ["stages.drain_ms = 30000", "kafka.rebalance_timeout_ms = 20000"]),
-        ("[watchdogs]\nloop_blocked_s = 9", ["kafka.session_timeout_ms = 15000", "watchdogs.loop_blocked_s = 9000"]),
+        ("[watchdogs]\nloop_blocked_s = 9", ["kafka.session_timeout_ms = 15000", "watchdogs.loop_blocked_s = 9"]),
         ("app = 'a.b'", ["app = 'a.b'", "without dots"]),
         ("[[feed]]\nname = 'a'", ["feed.0.topic", "required"]),
         ("[[feed]]\nname='a'\ntopic='x'\n[[feed]]\nname='a'\ntopic='y'", ["two [[feed]]", "name 'a'"]),

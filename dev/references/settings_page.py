@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from dev.references.settings_file import toml
-from riskstream.settings import ENV_PREFIX, Settings
+from riskstream.settings import ENV_PREFIX, RISING, Settings
 
 HEAD = """\
 # Configuration
@@ -30,9 +30,6 @@ An unknown key, a value out of its range, or time-outs that do not fit each othe
 line that names the key, its value and the fix. `riskstream doctor` says the same without starting. What must rise, from
 left to right:
 
-- `kafka.transaction_calls_ms`, `kafka.transaction_timeout_ms`, `kafka.session_timeout_ms`, `watchdogs.loop_blocked_s`
-- `stages.drain_ms`, `kafka.rebalance_timeout_ms`, `stages.grace_ms`
-- `dead_letters.bytes_max`, `kafka.message_bytes_max`; and `reviews.text_bytes_max`, `kafka.message_bytes_max`
 """
 TYPES = {int: "integer", float: "number", str: "text", bool: "`true` or `false`", Path: "path"}
 UNITS = {
@@ -50,7 +47,8 @@ def text() -> str:
     """The whole page."""
     plain = [_setting("", name, field) for name, field in Settings.model_fields.items() if not _table_of(field)]
     tables = [_section(name, field) for name, field in Settings.model_fields.items() if _table_of(field)]
-    return HEAD + "\n## At the top\n" + "".join(plain) + "".join(tables)
+    rising = "".join(f"- {', '.join(f'`{name}`' for name in chain)}\n" for chain in RISING)
+    return HEAD + rising + "\n## At the top\n" + "".join(plain) + "".join(tables)
 
 
 def _table_of(field: FieldInfo) -> type[BaseModel] | None:
