@@ -92,7 +92,7 @@ def hashes_in(manifest: bytes, where: str) -> dict[str, str]:
     """File name → sha256 of a manifest. Raises DamagedVersion where it is unreadable or names a file elsewhere."""
     try:
         files = msgspec.json.decode(manifest, type=_Files).files
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedVersion("model", where, str(error), RESTORE) from error
     for name in files:
         if not is_name(name) or name == MANIFEST:

@@ -22,12 +22,13 @@ from typing import Literal
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import Scorer
 from riskstream.scoring.graph import unknown
-from riskstream.scoring.manifest import read_manifest
+from riskstream.scoring.manifest import RESTORE, read_manifest
 from riskstream.scoring.openvino_backend import OpenVinoScorer, read_config
 
 Backend = Literal["auto", "openvino", "torch"]
 Device = Literal["auto", "cpu", "cuda"]
 Dtype = Literal["auto", "int8", "float32", "bfloat16"]
+PROBLEM_CHARS_MAX = 400
 GPU_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """One of these is there where a process may use a GPU. Where none is, torch need not be loaded to be asked."""
 
@@ -36,8 +37,18 @@ def load(directory: Path, *, backend: Backend, device: Device, dtype: Dtype, thr
     """A version on the backend that the settings and the rule choose. Takes seconds; runs on any thread.
 
     Raises OperatorError where the settings contradict each other, need what is not installed, or the version is not
-    whole.
+    whole. Its files decide what the libraries raise, and they raise anything; so all of that is the version's fault.
     """
+    try:
+        return _load(directory, backend, device, dtype, threads)
+    except OperatorError:
+        raise
+    except Exception as error:
+        problem = f"cannot be loaded: {type(error).__name__}: {error}"[:PROBLEM_CHARS_MAX]
+        raise OperatorError("model", str(directory), problem, RESTORE) from error
+
+
+def _load(directory: Path, backend: Backend, device: Device, dtype: Dtype, threads: int) -> Scorer:
     if backend == "openvino" and device == "cuda":
         fix = 'set models.device to "cpu", or models.backend to "torch"'
         raise OperatorError("models.backend", backend, 'does not run on models.device = "cuda"', fix)

@@ -114,13 +114,16 @@ def check_golden(scorer: Scorer, directory: Path) -> float:
         raise GoldenFailed("model", str(directory), problem, "publish it again with this release")
     try:
         golden = msgspec.json.decode((directory / GOLDEN).read_bytes(), type=Golden)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedVersion("model", str(directory / GOLDEN), str(error), FIX) from error
     largest, limit = 0.0, limit_of(scorer.backend)
     pairs = [Pair(answer.entity, answer.text) for answer in golden.answers]
     for answer, found in zip(golden.answers, _predictions(scorer, pairs), strict=True):
-        expected = list(_numbers(answer))
-        for (head, was), (_, now) in zip(expected, _numbers(found), strict=True):
+        expected, given = list(_numbers(answer)), list(_numbers(found))
+        if [head for head, _ in expected] != [head for head, _ in given]:
+            problem = f"it has {len(expected)} numbers for {answer.text[:40]!r}, and the model gives {len(given)}"
+            raise DamagedVersion("model", str(directory / GOLDEN), problem, FIX)
+        for (head, was), (_, now) in zip(expected, given, strict=True):
             if not abs(now - was) <= limit:  # a nan is no smaller than anything
                 problem = f"{head} of {answer.text[:40]!r} is {now:.4f}, was {was:.4f} on {golden.backend}"
                 raise GoldenFailed("model", str(directory), f"{problem} (limit {limit} on {scorer.backend})", FIX)

@@ -53,7 +53,7 @@ def build(config: Mapping[str, Any], manifest: Manifest, weights: Weights, heads
     parts = _Parts(weights)
     ids = op.parameter([-1, -1], np.int32, name="ids")
     hidden, eps = int(config["hidden_size"]), float(config["layer_norm_eps"])
-    states = _embedded(parts, ids, config, eps)
+    states = _embedded(parts, ids, config, manifest.tokens_max, eps)
     for layer in range(int(config["num_hidden_layers"])):
         name = f"encoder.encoder.layer.{layer}."
         read = _attended(parts, name + "attention.self.", states, hidden, int(config["num_attention_heads"]))
@@ -100,12 +100,14 @@ class _Parts:
         return normal * op.constant(self.vector(name + ".weight")) + op.constant(self.vector(name + ".bias"))
 
 
-def _embedded(parts: _Parts, ids: Node, config: Mapping[str, Any], eps: float) -> Node:
+def _embedded(parts: _Parts, ids: Node, config: Mapping[str, Any], tokens_max: int, eps: float) -> Node:
     """Word, position and the first token type, summed and normed."""
     name = "encoder.embeddings."
     places = parts.matrix(name + "position_embeddings.weight") + parts.matrix(name + "token_type_embeddings.weight")[:1]
     if POSITIONS[config["model_type"]]:
         places = places[int(config["pad_token_id"]) + POSITIONS[config["model_type"]] :]
+    if not 0 < tokens_max <= len(places):
+        raise ValueError(f"tokens_max = {tokens_max}, and there are places for {len(places)}")
     width = op.gather(op.shape_of(ids, "i64"), _int(1), _int(0))
     here = op.gather(op.constant(places), op.range(_int(0), width, _int(1), "i64"), _int(0))
     words = op.gather(parts.packed(name + "word_embeddings.weight"), ids, _int(0))

@@ -102,7 +102,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
     """The manifest in a file's bytes; `where` names it. Raises DamagedVersion where it is unreadable."""
     try:
         return msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedVersion("model", where, str(error), RESTORE) from error
 
 

@@ -108,10 +108,15 @@ def chosen_device(device: Device) -> torch.device:
 def _network(directory: Path, manifest: Manifest) -> RiskNet:
     """The network in float32, with the version's weights in it."""
     sizes = {head: len(getattr(manifest.labels, head)) for head in ("sentiment", "severity", "risk", "topic")}
-    net = RiskNet(AutoConfig.from_pretrained(directory), sizes, cast("Pooling", manifest.pooling), manifest.end_id)
-    path = directory / WEIGHTS
+    config, path = AutoConfig.from_pretrained(directory), directory / WEIGHTS
     try:
-        net.load_state_dict(unpack(load_file(path)))
-    except (SafetensorError, RuntimeError, KeyError) as error:
+        state = unpack(load_file(path))
+        if getattr(config, "num_hidden_layers", 0) > len(state):
+            raise ValueError(f"num_hidden_layers = {config.num_hidden_layers}, and there are {len(state)} weights")
+        for device in ("meta", "cpu"):  # first as shapes alone: what does not fit may not take memory
+            with torch.device(device):
+                net = RiskNet(config, sizes, cast("Pooling", manifest.pooling), manifest.end_id)
+            net.load_state_dict(state, assign=device == "meta")
+    except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise OperatorError("model", str(path), f"does not fit {CONFIG}: {error}", RESTORE) from error
     return net

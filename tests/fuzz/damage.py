@@ -47,11 +47,13 @@ ANYTHING = st.recursive(
 )
 
 
-def fuzz(share: float = 1.0, few: int = FEW, *, shrink: bool = True) -> Callable[[Any], Any]:
+def fuzz(
+    share: float = 1.0, few: int = FEW, *, shrink: bool = True, seconds_max: float = SECONDS_MAX
+) -> Callable[[Any], Any]:
     """So many inputs for a test: `few`, or a share of what was asked for."""
     return settings(
         max_examples=max(few, round(share * ASKED)) if ASKED else few,
-        deadline=timedelta(seconds=SECONDS_MAX),
+        deadline=timedelta(seconds=seconds_max),
         derandomize=not ASKED,
         database=None,
         phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
