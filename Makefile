@@ -103,8 +103,8 @@ audit: supply ## Ask a vulnerability service about every pin of both images; it 
 
 pin: install ## Pin again after pyproject.toml changed; `make pin UPGRADE=--upgrade` takes newer versions
 	$(PIN) --extra dev pyproject.toml --output-file requirements/dev.txt
-	$(PIN) --extra tracing --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
-	$(PIN) --extra train --extra tracing --constraint requirements/dev.txt pyproject.toml --output-file requirements/cuda.txt
+	$(PIN) --extra tracing --extra signing --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
+	$(PIN) --extra train --extra tracing --extra signing --constraint requirements/dev.txt pyproject.toml --output-file requirements/cuda.txt
 	$(PIN) --extra bench --constraint requirements/dev.txt pyproject.toml --output-file requirements/bench.txt
 	$(PIN) --extra docs --constraint requirements/dev.txt pyproject.toml --output-file requirements/docs.txt
 	$(PIN) --extra peers pyproject.toml --output-file requirements/peers.txt

@@ -110,14 +110,28 @@ def models_show(reference: str, config: Path | None) -> int:
 @click.argument("reference")
 @CONFIG
 def models_verify(reference: str, config: Path | None) -> int:
-    """Check every file of a version against its manifest."""
-    from riskstream.registry.store import resolve
+    """Check every file of a version against its manifest, and its signature where models.signers_file is set."""
+    from riskstream.registry.signatures import fetch
     from riskstream.scoring.manifest import read_manifest, verify
 
-    directory = resolve(_store(config), reference)
+    signers = load(config).models.signers_file
+    directory = fetch(_store(config), reference, signers)
     manifest = read_manifest(directory)
     verify(directory, manifest)
-    click.echo(f"{directory}: {len(manifest.files)} files, as in the manifest")
+    signed = ", signed by somebody who is trusted" if signers else ""
+    click.echo(f"{directory}: {len(manifest.files)} files, as in the manifest{signed}")
+    return 0
+
+
+@models.command("sign")
+@click.argument("reference")
+@click.option("--key", required=True, type=click.Path(path_type=Path), help="An ed25519 private key, PEM.")
+@CONFIG
+def models_sign(reference: str, key: Path, config: Path | None) -> int:
+    """Vouch for a version: add a signature, which daemons with models.signers_file ask for."""
+    from riskstream.registry.signatures import sign
+
+    click.echo(f"{sign(_store(config), reference, key)} is signed")
     return 0
 
 

@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 """Room → the other rooms that it may import; `riskstream` itself (the version) is open to all but core."""
 ONLY_IN: dict[str, frozenset[str]] = {
     "aiokafka": frozenset({"kafka"}),
+    "cryptography": frozenset({"registry"}),
     "torch": frozenset({"scoring", "trainer"}),
     "openvino": frozenset({"scoring"}),
     "opentelemetry": frozenset({"telemetry"}),

@@ -22,9 +22,9 @@ holds the two together. [`config/riskstream.toml`](../config/riskstream.toml) sa
 and is what is read where no `--config` is given.
 
 Environment variables stand above the file, one for each key; a list or a table is given as JSON
-(`RISKSTREAM_OVERLOAD__SHED_KINDS='["social"]'`, all feeds together as `RISKSTREAM_FEED`). Secrets are never values: a
-setting that ends in `_file` names a file that holds one. Relative paths count from the directory that the daemon is
-started in.
+(`RISKSTREAM_OVERLOAD__SHED_KINDS='["social"]'`, all feeds together as `RISKSTREAM_FEED`). Secrets are never values:
+they stand in files, which settings such as `http.token_file` name. Relative paths count from the directory that the
+daemon is started in.
 
 An unknown key, a value out of its range, or time-outs that do not fit each other stop the start with exit code 2 and a
 line that names the key, its value and the fix. `riskstream doctor` says the same without starting. What must rise, from

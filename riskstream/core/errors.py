@@ -6,6 +6,7 @@
     │   ├── BrokerUnreachable  no broker answers; asking again later may help
     │   ├── MissingVersion  a reference means no model version
     │   ├── DamagedVersion  a file of a model version is missing or is not the one that was published
+    │   ├── UnsignedVersion  a model version that none of the signers who are trusted has signed
     │   ├── GoldenFailed    a model version does not score its golden pairs as it did when it was published
     │   └── RegistryUnreachable  the store of models does not answer; asking again later may help
     ├── LaneLost            we no longer own an input partition, or cannot tell; uncommitted work is dropped
@@ -54,6 +55,10 @@ class MissingVersion(OperatorError):
 
 class DamagedVersion(OperatorError):
     """A model version whose files are not those that its manifest means."""
+
+
+class UnsignedVersion(OperatorError):
+    """A model version without a good signature of somebody who is trusted."""
 
 
 class GoldenFailed(OperatorError):

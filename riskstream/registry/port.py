@@ -3,6 +3,7 @@
     <root>/<name>/<version>/manifest.json     a version: this file and the files whose hashes it holds
     <root>/<name>/champion, candidate         aliases: files whose content is a version
     <root>/<name>/history.jsonl               how the aliases moved, so that a rollback knows where back is
+    <root>/<name>/<version>.sig               who vouches for a version (signatures.py)
 
     Store ──┬── Directory   directory.py   a version is written beside and renamed
             └── Url         url.py         object stores through fsspec: the manifest is put last
@@ -28,7 +29,7 @@ from riskstream.core.errors import DamagedVersion, OperatorError
 
 CHAMPION, CANDIDATE = "champion", "candidate"
 ALIASES = (CHAMPION, CANDIDATE)
-MANIFEST, HISTORY = "manifest.json", "history.jsonl"
+MANIFEST, HISTORY, SIGNATURES = "manifest.json", "history.jsonl", ".sig"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RESERVED = frozenset({*ALIASES, HISTORY})
 RESTORE = "publish it again as a new version, or name another one"

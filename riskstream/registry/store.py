@@ -27,6 +27,7 @@ from riskstream.registry.port import (
     CHAMPION,
     HISTORY,
     MANIFEST,
+    SIGNATURES,
     Store,
     check_files,
     hashes_in,
@@ -51,7 +52,7 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class Pin(msgspec.Struct, frozen=True):
-    """What a reference means now. `stamp` changes when a file of the version does."""
+    """What a reference means now. `stamp` changes when a file of the version does, or who vouches for it."""
 
     name: str
     version: str
@@ -81,7 +82,7 @@ def opened(root: str | Path, cache: str | Path = CACHE) -> Store:
 def resolve(root: str | Path | Store, reference: str, cache: str | Path = CACHE) -> Path:
     """A local directory with the files that a reference means. Raises OperatorError, with what there is, where it
     means nothing; the hashes of a local version are checked by who loads it, in `scoring/manifest.py`."""
-    if _is_directory(reference):
+    if is_directory(reference):
         return Path(reference)
     store = _store(root, cache)
     name, version = look_up(store, reference)
@@ -106,13 +107,14 @@ def look_up(store: Store, reference: str) -> tuple[str, str]:
 def pinned(store: Store, reference: str) -> Pin:
     """What a reference means now, without fetching it. Raises MissingVersion, RegistryUnreachable."""
     name, version = look_up(store, reference)
-    return Pin(name, version, store.stamp(name, version))
+    signatures = store.read(name, f"{version}{SIGNATURES}") or b""
+    return Pin(name, version, store.stamp(name, version) + signatures.decode("ascii", "replace"))
 
 
 def follows(reference: str) -> bool:
     """Whether a reference may come to mean another version: an alias may; a version and a directory may not."""
     _, _, wanted = reference.partition("@")
-    return not _is_directory(reference) and (not wanted or wanted in ALIASES)
+    return not is_directory(reference) and (not wanted or wanted in ALIASES)
 
 
 def read_alias(root: str | Path | Store, name: str, alias: str) -> str:
@@ -239,5 +241,6 @@ def _store(root: str | Path | Store, cache: str | Path = CACHE) -> Store:
     return opened(root, cache) if isinstance(root, str | Path) else root
 
 
-def _is_directory(reference: str) -> bool:
+def is_directory(reference: str) -> bool:
+    """Whether a reference is the path of a version's directory."""
     return bool(reference) and (Path(reference) / MANIFEST).is_file()

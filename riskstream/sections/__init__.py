@@ -67,6 +67,9 @@ class Models(Section):
     poll_s: Annotated[float, Field(ge=0, le=86_400)] = 30.0
     """How often the alias is read; where it moved, the daemon takes the new version over without a restart.
     Lower: sooner, more requests to the store. 0: never, a new version needs a restart."""
+    signers_file: Path | None = None
+    """Public keys (ed25519, PEM) of who may vouch for a version; one that none of them has signed is not loaded. Not
+    set: its hashes alone are checked. Needs `riskstream[signing]`, which the images have."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`cuda` without a GPU stops the start; `auto` takes what is there and says so."""
     backend: Literal["auto", "openvino", "torch"] = "auto"

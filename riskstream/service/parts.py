@@ -244,9 +244,10 @@ def watch_processor(
 
 def load_scorer(section: Models) -> Scorer:
     """The model that the settings name, fetched, verified and loaded. Takes seconds; runs on any thread."""
-    from riskstream.registry.store import resolve
+    from riskstream.registry.signatures import fetch
+    from riskstream.registry.store import opened
 
-    return load_version(resolve(section.root, section.name, section.cache), section)
+    return load_version(fetch(opened(section.root, section.cache), section.name, section.signers_file), section)
 
 
 def load_version(directory: Path, section: Models) -> Scorer:

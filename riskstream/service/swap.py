@@ -3,9 +3,9 @@
     every poll_s   alias ─► the same version? nothing to do
                      │ another one
                      ▼  on a thread of its own
-                   fetch ─► hashes ─► load ─► labels ─► golden pairs (the warm-up too) ─► take(scorer)
-                     │        │         │        │         │
-                     └────────┴─────────┴────────┴─────────┴──► ModelRefused: the one that runs goes on
+                   fetch ─► signature ─► hashes ─► load ─► labels ─► golden pairs (the warm-up too) ─► take(scorer)
+                     │          │          │        │         │         │
+                     └──────────┴──────────┴────────┴─────────┴─────────┴──► ModelRefused: the one that runs goes on
 
 Rule 1. The event loop waits for none of it, and the model thread neither: scoring goes on while a version is loaded.
 Rule 2. A version that was refused is not tried again until the alias or one of its files changes. A store that does
@@ -34,6 +34,7 @@ from riskstream.core.errors import (
     MissingVersion,
     OperatorError,
     RegistryUnreachable,
+    UnsignedVersion,
 )
 from riskstream.core.ports import Scorer
 from riskstream.core.records import Labels
@@ -41,7 +42,8 @@ from riskstream.core.refusals import Refusal
 from riskstream.core.rulefile import check_labels
 from riskstream.core.rules import RuleSet
 from riskstream.registry.port import Store
-from riskstream.registry.store import Pin, follows, opened, pinned, resolve
+from riskstream.registry.signatures import fetch
+from riskstream.registry.store import Pin, follows, opened, pinned
 from riskstream.scoring.golden import check_golden, has_golden
 from riskstream.sections import Models
 from riskstream.service import parts
@@ -79,7 +81,7 @@ def load_first(section: Models) -> Loaded:
     """
     store = opened(section.root, section.cache)
     pin = pinned(store, section.name) if section.poll_s and follows(section.name) else None
-    directory = store.fetch(pin.name, pin.version) if pin else resolve(store, section.name)
+    directory = fetch(store, pin.title if pin else section.name, section.signers_file)
     scorer = parts.load_version(directory, section)
     if not has_golden(directory):
         return Loaded(scorer, pin, unchecked=True)
@@ -175,7 +177,7 @@ class Follower:
     def _load(self, pin: Pin) -> Loaded | Refused:
         """The version that an alias points to now, checked; whatever a damaged one raises is a refusal."""
         try:
-            directory = self._opened().fetch(pin.name, pin.version)
+            directory = fetch(self._opened(), pin.title, self._section.signers_file)
             scorer = parts.load_version(directory, self._section)
             if scorer.name != pin.title:
                 return Refused("load", f"{directory} says that it is {scorer.name}")
@@ -184,6 +186,8 @@ class Follower:
             check_golden(scorer, directory)
         except RegistryUnreachable as error:
             return Refused("registry", str(error))
+        except UnsignedVersion as error:
+            return Refused("signature", str(error))
         except DamagedVersion as error:
             return Refused("hash", str(error))
         except MissingVersion as error:

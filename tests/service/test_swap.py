@@ -16,10 +16,11 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from riskstream.core import codec
-from riskstream.core.errors import GoldenFailed
+from riskstream.core.errors import GoldenFailed, UnsignedVersion
 from riskstream.core.records import Output, Signal
 from riskstream.core.refusals import REFUSALS
 from riskstream.registry import store
+from riskstream.registry.signatures import sign
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Models
 from riskstream.service import files
@@ -28,6 +29,7 @@ from riskstream.service.swap import Follower, Loaded, load_first
 from tests.service.daemons import Rig
 from tests.support import versions
 from tests.support.brokers import fresh
+from tests.support.signing import keys
 from tests.support.until import until
 
 FEED = Feed(name="wire", topic="wire", start="earliest", partitions=2)
@@ -157,6 +159,24 @@ async def test_a_bad_version_is_refused_once_and_the_one_that_runs_goes_on(
         await until(lambda: rig.model == "tiny@3")
     assert rig.refusals() == {reason: 1}, "tried once, not at every poll"
     assert len(await rig.signals()) == rig.sent
+
+
+async def test_a_version_is_taken_once_somebody_who_is_trusted_has_signed_it(tmp_path: Path) -> None:
+    root = versions.registry(tmp_path, "1", "2")
+    key, signers = keys(tmp_path / "desk")
+    shelf = store.opened(root)
+    sign(shelf, "tiny@1", key)
+    rig = Swapping(tmp_path, root, signers_file=signers)
+    async with rig.running(), rig.under_load():
+        store.promote(root, "tiny@2")
+        await until(rig.refusals)
+        await rig.scored()
+        assert (rig.model, rig.refusals()) == ("tiny@1", {"signature": 1})
+        sign(shelf, "tiny@2", key)
+        await until(lambda: rig.model == "tiny@2")
+    assert rig.refusals() == {"signature": 1}
+    with pytest.raises(UnsignedVersion):
+        load_first(Models(root=str(root), name="tiny@1", signers_file=keys(tmp_path / "stranger")[1]))
 
 
 async def test_a_refused_version_is_tried_again_once_its_files_change(tmp_path: Path) -> None:

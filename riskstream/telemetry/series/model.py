@@ -15,7 +15,10 @@ MODEL: tuple[Series, ...] = (
     Series(
         "model_refused_total",
         "counter",
-        says="Versions that were not taken, by why: `hash`, `labels`, `golden`, `load`, `missing`, `registry`",
+        says=(
+            "Versions that were not taken, by why: `hash`, `signature`, `labels`, `golden`, `load`, `missing`, "
+            "`registry`"
+        ),
         advice=(
             "The version before goes on. The log names the file or the figure; `docs/registry.md` says what to do for "
             "each"
