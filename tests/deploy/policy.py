@@ -52,6 +52,8 @@ def _of_pod(name: str, pod: Manifest) -> Iterator[str]:
         yield from _of_container(container)
     if name.startswith("Deployment/"):
         yield from _of_stage(pod)
+    else:
+        yield from _of_job(pod)
 
 
 def _of_container(container: Manifest) -> Iterator[str]:
@@ -93,6 +95,18 @@ def _of_stage(pod: Manifest) -> Iterator[str]:
         yield "it is not spread"
     if not pod.get("affinity", {}).get("podAntiAffinity"):
         yield "its pods do not keep apart"
+
+
+def _of_job(pod: Manifest) -> Iterator[str]:
+    """A job speaks with Kafka and serves nobody: the secrets of the port and of the collector are not its business."""
+    for volume in pod["volumes"]:
+        if "secret" in volume and volume["name"] not in ("kafka", "ca"):
+            yield f"mounts the secret {volume['name']}, which it does not need"
+    topics = pod["containers"][0]["args"][0] == "topics"
+    if topics and any("persistentVolumeClaim" in volume for volume in pod["volumes"]):
+        yield "mounts models, which it does not need"
+    if topics and pod["containers"][0].get("envFrom"):
+        yield "has environment from elsewhere, which it does not need"
 
 
 def _of_release(manifests: list[Manifest]) -> Iterator[str]:

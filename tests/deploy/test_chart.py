@@ -114,6 +114,31 @@ def test_a_pod_that_lacks_any_of_its_parts_is_told(workload: str, part: tuple[st
     assert any(told.startswith(workload) for told in wrong(manifests))
 
 
+@pytest.mark.parametrize(
+    ("workload", "volume"),
+    [
+        ("Job/desk-riskstream-topics", {"name": "http", "secret": {"secretName": "riskstream-http"}}),
+        ("Job/desk-riskstream-topics", {"name": "models", "persistentVolumeClaim": {"claimName": "riskstream-models"}}),
+        ("CronJob/desk-riskstream-trainer", {"name": "tracing", "secret": {"secretName": "riskstream-tracing"}}),
+    ],
+)
+def test_a_job_that_mounts_what_it_does_not_need_is_told(workload: str, volume: Manifest) -> None:
+    manifests = copy.deepcopy(rendered("hardened"))
+    dict(pod_specs(manifests))[workload]["volumes"].append(volume)
+    (lack,) = wrong(manifests)
+    assert lack.startswith(f"{workload}: mounts")
+
+
+def test_each_pod_mounts_the_secrets_that_it_needs_and_no_others() -> None:
+    mounted = {
+        name.partition("/desk-riskstream-")[2]: {volume["name"] for volume in pod["volumes"] if "secret" in volume}
+        for name, pod in pod_specs(rendered("hardened"))
+    }
+    stage = {"kafka", "ca", "http", "tracing"}
+    jobs = {"kafka", "ca"}
+    assert mounted == {"score": stage, "watch": stage, "serve": stage, "topics": jobs, "trainer": jobs}
+
+
 @pytest.mark.parametrize("kind", ["PodDisruptionBudget", "Service"])
 def test_a_stage_without_its_companions_is_told(kind: str) -> None:
     assert wrong([manifest for manifest in rendered("default") if manifest["kind"] != kind])
@@ -127,10 +152,10 @@ def test_the_daemon_takes_the_environment_that_the_chart_sets(case: str, monkeyp
             for variable in container["env"]:
                 patch.setenv(variable["name"], variable.get("value", "2"))
             settings = load(None)
-        assert settings.http.host == "0.0.0.0"
         command, *rest = container["args"]
         assert command in cli.commands
         if command == "run":
+            assert settings.http.host == "0.0.0.0"
             assert rest[1] in name
             assert settings.stages.grace_ms < 1000 * pod["terminationGracePeriodSeconds"]
 

@@ -330,6 +330,17 @@ async def test_each_token_has_its_own_allowance(serve: Serve) -> None:
     assert (await ask("GET", "/livez", headers=one))[0] == 200
 
 
+async def test_strangers_share_an_allowance_that_takes_nothing_from_a_caller(serve: Serve) -> None:
+    ask = await serve(board=Board(), tokens="a:one", requests_per_s_max=2)
+    wrong = [{"Authorization": f"Bearer guess-{number}"} for number in range(4)] + [{}]
+    answers = [await ask("GET", "/v1/alerts", headers=headers) for headers in wrong]
+    assert [status for status, _, _ in answers] == [401, 401, 429, 429, 429]
+    _, body, headers = answers[-1]
+    assert "without a token" in body["detail"]
+    assert (headers["Retry-After"], headers["Connection"]) == ("1", "close")
+    assert (await ask("GET", "/v1/alerts", headers={"Authorization": "Bearer one"}))[0] == 200
+
+
 async def test_the_model_says_what_it_is_and_since_when(serve: Serve) -> None:
     status, facts, _ = await (await serve(open_api=True, model=ConstantScorer()))("GET", "/v1/model")
     assert (status, facts["name"], facts["version"], facts["since_at"]) == (200, "constant", "1", format_ms(0))

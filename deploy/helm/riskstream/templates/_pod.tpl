@@ -71,10 +71,13 @@ The pod of every part: one place for what all of them must have. Called with
 - name: RISKSTREAM_TRAINER__CONFIG
   value: /etc/riskstream/fit.toml
 {{- end }}
+{{- if .stage }}
 - name: RISKSTREAM_HTTP__HOST
   value: 0.0.0.0
 - name: RISKSTREAM_HTTP__PORT
   value: {{ $values.http.port | quote }}
+- name: RISKSTREAM_HTTP__REQUESTS_PER_S_MAX
+  value: {{ $values.http.requestsPerSecondMax | quote }}
 {{- if $values.http.open }}
 - name: RISKSTREAM_HTTP__OPEN
   value: "true"
@@ -82,6 +85,7 @@ The pod of every part: one place for what all of them must have. Called with
 {{- if $values.http.tokenSecret.name }}
 - name: RISKSTREAM_HTTP__TOKEN_FILE
   value: /etc/riskstream-secrets/http/token
+{{- end }}
 {{- end }}
 {{- if and .stage $values.tracing.endpoint }}
 - name: RISKSTREAM_TRACING__ENDPOINT
@@ -110,7 +114,7 @@ The pod of every part: one place for what all of them must have. Called with
 - name: config
   configMap: {name: {{ . }}}
 {{- end }}
-{{- if $values.registry.claim }}
+{{- if and $values.registry.claim (ne .part "topics") }}
 - name: models
   persistentVolumeClaim: {claimName: {{ $values.registry.claim }}, readOnly: {{ ne .part "trainer" }}}
 {{- end }}
@@ -124,7 +128,7 @@ The pod of every part: one place for what all of them must have. Called with
 - name: ca
   secret: {secretName: {{ $values.kafka.caSecret.name }}, items: [{key: {{ $values.kafka.caSecret.key }}, path: ca.crt}]}
 {{- end }}
-{{- if $values.http.tokenSecret.name }}
+{{- if and .stage $values.http.tokenSecret.name }}
 - name: http
   secret: {secretName: {{ $values.http.tokenSecret.name }}, items: [{key: {{ $values.http.tokenSecret.key }}, path: token}]}
 {{- end }}
@@ -144,7 +148,7 @@ The pod of every part: one place for what all of them must have. Called with
 {{- if default (include "riskstream.configMap" .root) .configMap }}
 - {name: config, mountPath: /etc/riskstream, readOnly: true}
 {{- end }}
-{{- if $values.registry.claim }}
+{{- if and $values.registry.claim (ne .part "topics") }}
 - {name: models, mountPath: /models, readOnly: {{ ne .part "trainer" }}}
 {{- end }}
 {{- if hasPrefix "SASL" $values.kafka.securityProtocol }}
@@ -153,7 +157,7 @@ The pod of every part: one place for what all of them must have. Called with
 {{- if $values.kafka.caSecret.name }}
 - {name: ca, mountPath: /etc/riskstream-secrets/ca, readOnly: true}
 {{- end }}
-{{- if $values.http.tokenSecret.name }}
+{{- if and .stage $values.http.tokenSecret.name }}
 - {name: http, mountPath: /etc/riskstream-secrets/http, readOnly: true}
 {{- end }}
 {{- if and .stage $values.tracing.headersSecret.name }}
@@ -180,9 +184,11 @@ args:
   {{- end }}
 env:
   {{- include "riskstream.env" . | nindent 2 }}
+{{- if ne .part "topics" }}
 {{- with $values.extraEnvFrom }}
 envFrom:
   {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 resources:
   {{- toYaml .resources | nindent 2 }}
