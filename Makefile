@@ -75,8 +75,8 @@ tools: install ## Bring helm, prometheus and more into .cache for the tests of d
 chaos: install kafka-jars ## N documents through 3 pods on 3 brokers under faults; SEED, OUT, FAULTS may be given
 	$(BIN)/python -m tests.chaos.run --documents $(N) --out $(OUT) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
-fuzz: install ## INPUTS (2000) damaged documents, rules, watchlists, requests and models of each kind, in 8 GiB of memory; never the same
-	ulimit -v 8388608; RISKSTREAM_FUZZ=$(INPUTS) OPENBLAS_NUM_THREADS=1 $(BIN)/pytest tests/fuzz -q -p no:cacheprovider --timeout 7200 $(ARGS)
+fuzz: install ## INPUTS (2000) damaged documents, rules, watchlists, requests and models of each kind, in 12 GiB of memory; never the same
+	ulimit -v 12582912; RISKSTREAM_FUZZ=$(INPUTS) OPENBLAS_NUM_THREADS=1 $(BIN)/pytest tests/fuzz -q -p no:cacheprovider --timeout 7200 $(ARGS)
 
 train: install ## Fine-tune as CONFIG says (config/train/finrisk.toml); PROCESSES=2 shares it among two processes
 	$(if $(filter-out 1,$(PROCESSES)),$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m riskstream,$(BIN)/riskstream) \

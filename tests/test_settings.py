@@ -100,3 +100,9 @@ def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path: Path) -> None:
         read_secret("http.token_file", file)
     with pytest.raises(OperatorError, match=r"http\.token_file.*cannot be read"):
         read_secret("http.token_file", tmp_path / "none")
+
+
+def test_a_value_without_end_is_cut_in_its_error() -> None:
+    text = str(OperatorError("key", "a" * 1_000_000, "is long", "shorten it"))
+    assert len(text) < 1_100
+    assert text.endswith("…: is long. Fix: shorten it.")

@@ -21,6 +21,9 @@ from __future__ import annotations
 
 from riskstream.core.addresses import without_credentials
 
+PART_CHARS_MAX = 1_000
+"""Of a value, a problem, a fix: what stands in a file may be of any length, and a line is to be read."""
+
 
 class RiskstreamError(Exception):
     """The root of what riskstream raises itself."""
@@ -37,8 +40,8 @@ class OperatorError(RiskstreamError):
         self.thing, self.fix = thing, fix
         self.value = without_credentials(value) if isinstance(value, str) else value
         self.problem = without_credentials(problem)
-        told = without_credentials(f"{thing} = {value!r}: {problem}.")
-        super().__init__(f"{told} Fix: {fix}{'' if fix.endswith('?') else '.'}")
+        told = without_credentials(f"{_cut(thing)} = {_cut(repr(value))}: {_cut(problem)}.")
+        super().__init__(f"{told} Fix: {_cut(fix)}{'' if fix.endswith('?') else '.'}")
 
 
 class UnknownTopic(OperatorError):
@@ -101,3 +104,7 @@ def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
     walk(group)
     return next((error for error in flat if isinstance(error, OperatorError)), flat[0])
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= PART_CHARS_MAX else text[:PART_CHARS_MAX] + "…"

@@ -36,7 +36,9 @@ SECONDS_MAX = 100
 
 def bounded() -> None:
     """No child may take the machine along."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = MEMORY_BYTES_MAX if hard == resource.RLIM_INFINITY else min(hard, MEMORY_BYTES_MAX)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def tried(directory: Path, backend: str) -> str:
