@@ -1,6 +1,6 @@
 """Signals that were published then, beside those that a model gives now: the alerts of both, and how scores moved.
 
-    signals of then ─┬─ by document, text and entity: when it came, what it scored ─► today's signal comes when that did
+    signals of then ─┬─ by document, text and entity: how it came, what it scored ─► today's signal comes as that did
                      └─ the same rules ─► the alerts that there were ─► compared with today's
 
 Rule 1. The rules are the same on both sides, and so are the times of what both have: what differs is the model.
@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
 
 from riskstream.core.desk import Desk
 from riskstream.core.records import Alert, Signal
@@ -20,30 +23,40 @@ HALF = 0.5
 """Where a score says rather yes than no; `riskstream evaluate` has the thresholds of a version."""
 
 
+class _Came(NamedTuple):
+    """How a text came then, and what it scored."""
+
+    appended_ms: int
+    received_at: str
+    late: bool
+    clamped: bool
+    risk_score: float
+
+
 class Then:
     """The signals of then, from a file, and an `engine` of their own. Raises OperatorError for a line that is none."""
 
     def __init__(self, path: Path, engine: Desk) -> None:
         self._path, self._engine = path, engine
-        self._known = {_key(signal): (appended_ms, signal.risk_score) for signal, appended_ms in self._read()}
+        self._known = {_key(signal): _came(signal, appended_ms) for signal, appended_ms in self._read()}
         self._both = set[tuple[str, str, str]]()
         self._risen = self._fallen = self._only_now = 0
         self._moved = 0.0
 
-    def came_ms(self, signal: Signal, appended_ms: int) -> int:
-        """When the same text came then; `appended_ms` where it did not."""
+    def as_then(self, signal: Signal, appended_ms: int) -> tuple[Signal, int]:
+        """A signal of today as the same text came then, and when; as it is where that did not come."""
         key = _key(signal)
-        if key not in self._known:
+        came = self._known.get(key)
+        if came is None:
             self._only_now += 1
-            return appended_ms
-        came_ms, score = self._known[key]
-        if key in self._both:
-            return came_ms
-        self._both.add(key)
-        self._moved += abs(signal.risk_score - score)
-        self._risen += score < HALF <= signal.risk_score
-        self._fallen += signal.risk_score < HALF <= score
-        return came_ms
+            return signal, appended_ms
+        if key not in self._both:
+            self._both.add(key)
+            self._moved += abs(signal.risk_score - came.risk_score)
+            self._risen += came.risk_score < HALF <= signal.risk_score
+            self._fallen += signal.risk_score < HALF <= came.risk_score
+        arrived = msgspec.structs.replace(signal, received_at=came.received_at, late=came.late, clamped=came.clamped)
+        return arrived, came.appended_ms
 
     @property
     def alerts(self) -> list[Alert]:
@@ -62,6 +75,10 @@ class Then:
 
     def _read(self) -> Iterator[tuple[Signal, int]]:
         return replay.saved_signals(rows.lines((self._path,)), str(self._path), "--compare")
+
+
+def _came(signal: Signal, appended_ms: int) -> _Came:
+    return _Came(appended_ms, signal.received_at, signal.late, signal.clamped, signal.risk_score)
 
 
 def _key(signal: Signal) -> tuple[str, str, str]:

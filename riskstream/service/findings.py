@@ -10,6 +10,7 @@ Rule 2. Every engine sees the same signals in the same order, so that two rule s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import starmap
 from pathlib import Path
 
 import msgspec
@@ -94,8 +95,9 @@ class Findings:
     def seen(self, signals: Signals) -> Signals:
         """The signals, looked at as they pass."""
         others = [*self._swept.values(), *([self._other] if self._other else [])]
-        for signal, made_ms in signals:
-            appended_ms = made_ms if self._then is None else self._then.came_ms(signal, made_ms)
+        if self._then is not None:
+            signals = starmap(self._then.as_then, signals)
+        for signal, appended_ms in signals:
             if self._keeps:
                 self._gathered.add(signal)
             for other in others:

@@ -93,10 +93,15 @@ open = true
 
     async def call(self, *arguments: str) -> tuple[int, str]:
         """Run to the end: exit code and stderr."""
+        code, _, told = await self.output(*arguments)
+        return code, told
+
+    async def output(self, *arguments: str) -> tuple[int, bytes, str]:
+        """Run to the end: exit code, stdout and stderr."""
         process = await self.start(*arguments)
         async with asyncio.timeout(60):
-            _, stderr = await process.communicate()
-        return process.returncode or 0, stderr.decode()
+            stdout, stderr = await process.communicate()
+        return process.returncode or 0, stdout, stderr.decode()
 
     @asynccontextmanager
     async def running(self, *more: str) -> AsyncIterator[str]:
@@ -172,6 +177,26 @@ async def test_the_main_job_on_a_real_broker(tmp_path: Path, kafka_server: Kafka
     assert len({record["signal_id"] for record in signals}) == 328
     assert alerts
     assert len({(record["alert_id"], record["sequence"]) for record in alerts}) == len(alerts)
+
+
+async def test_what_was_made_then_is_made_again_by_the_same_model(tmp_path: Path, kafka_server: KafkaServer) -> None:
+    site = Site(tmp_path, kafka_server)
+    feed, then, now = (tmp_path / f"{name}.jsonl" for name in ("feed", "then", "now"))
+    assert (await site.call("topics", "create"))[0] == 0
+    async with site.running("--stage", "score") as address:
+        assert (await site.call("publish", str(FEED), "--topic", site.feed, "--shift-to-now"))[0] == 0
+        await counted(address, 400)
+    for topic, out in ((site.feed, feed), (site.signals, then)):
+        code, lines, _ = await site.output("export", "--topic", topic, "--from", "2026-01-01")
+        assert code == 0
+        await asyncio.to_thread(out.write_bytes, lines)
+    assert (await site.call("replay", str(feed), "--save-signals", str(now)))[0] == 0
+    code, told = await site.call("replay", "--signals", str(now), "--compare", str(then))
+    assert code == 0
+    assert "328 signals" in told
+    assert f"against {then}: 0 gained, 0 lost, " in told
+    assert ", 0 with another highest severity, " in told
+    assert "differs by 0.0000 on average, 0 rise to 0.5 or above, 0 fall below it; 0 only then, 0 only now" in told
 
 
 async def test_stages_run_apart_and_a_restart_repeats_nothing(tmp_path: Path, kafka_server: KafkaServer) -> None:
