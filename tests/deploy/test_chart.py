@@ -190,6 +190,15 @@ def test_a_gpu_pod_asks_for_its_device_and_never_falls_back_to_a_cpu() -> None:
     assert not pods["Deployment/desk-riskstream-watch"]["containers"][0]["image"].endswith("-cuda")
 
 
+def test_the_keys_of_who_may_vouch_for_a_model_reach_every_pod_that_loads_one() -> None:
+    pods = dict(pod_specs(rendered("hardened")))
+    container = pods["Deployment/desk-riskstream-score"]["containers"][0]
+    (file,) = [Path(v["value"]) for v in container["env"] if v["name"] == "RISKSTREAM_MODELS__SIGNERS_FILE"]
+    (mount,) = [m for m in container["volumeMounts"] if m["mountPath"] == str(file.parent)]
+    (volume,) = [v for v in pods["Deployment/desk-riskstream-score"]["volumes"] if v["name"] == mount["name"]]
+    assert volume["configMap"] == {"name": "riskstream-signers", "items": [{"key": "signers.pem", "path": file.name}]}
+
+
 @pytest.mark.parametrize(
     ("endpoint", "port"),
     [("https://otel.example/v1/traces", 443), ("http://otel/v1/traces", 80), ("http://otel:4318/v1/traces", 4318)],

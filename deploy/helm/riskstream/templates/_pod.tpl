@@ -53,6 +53,10 @@ The pod of every part: one place for what all of them must have. Called with
 - name: RISKSTREAM_MODELS__ROOT
   value: {{ $values.registry.url | quote }}
 {{- end }}
+{{- if $values.registry.signersConfigMap.name }}
+- name: RISKSTREAM_MODELS__SIGNERS_FILE
+  value: /etc/riskstream-signers/signers.pem
+{{- end }}
 {{- if eq .part "score" }}
 {{- if $values.score.gpu.enabled }}
 - name: RISKSTREAM_MODELS__DEVICE
@@ -118,6 +122,12 @@ The pod of every part: one place for what all of them must have. Called with
 - name: models
   persistentVolumeClaim: {claimName: {{ $values.registry.claim }}, readOnly: {{ ne .part "trainer" }}}
 {{- end }}
+{{- with $values.registry.signersConfigMap }}
+{{- if .name }}
+- name: signers
+  configMap: {name: {{ .name }}, items: [{key: {{ .key }}, path: signers.pem}]}
+{{- end }}
+{{- end }}
 {{- if hasPrefix "SASL" $values.kafka.securityProtocol }}
 - name: kafka
   secret:
@@ -150,6 +160,9 @@ The pod of every part: one place for what all of them must have. Called with
 {{- end }}
 {{- if and $values.registry.claim (ne .part "topics") }}
 - {name: models, mountPath: /models, readOnly: {{ ne .part "trainer" }}}
+{{- end }}
+{{- if $values.registry.signersConfigMap.name }}
+- {name: signers, mountPath: /etc/riskstream-signers, readOnly: true}
 {{- end }}
 {{- if hasPrefix "SASL" $values.kafka.securityProtocol }}
 - {name: kafka, mountPath: /etc/riskstream-secrets/kafka, readOnly: true}
