@@ -18,9 +18,13 @@ from pathlib import Path
 from typing import Any
 
 BENCHES: dict[str, tuple[str, ...]] = {
-    "scoring": ("--seconds", "180"),
+    "scoring": ("--seconds", "120"),
     "stream": ("--lanes", "8", "--commit-ms", "100", "--documents", "20000", "--seconds", "4"),
     "watch": ("--entities", "1000", "10000", "--repeat", "2"),
+    "watch_stage": ("--signals", "40000"),
+    "restore": ("--entities", "50000", "--repeat", "2"),
+    "endtoend": ("--backlog", "200", "--seconds", "5"),
+    "growth": ("--only", "scoring", "watch", "restore", "--repeat", "1"),
 }
 """Name → the arguments that keep it within its part of ten minutes on two cores."""
 SECONDS_MAX = 420

@@ -9,9 +9,10 @@ Rule 3. A round is begun only while there is time left for it; the first always 
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Peer = Callable[[], object]
@@ -46,6 +47,22 @@ def ratio(slow: list[float], fast: list[float]) -> dict[str, float]:
     """How many times `fast` is faster: the median of the rounds, and the least and the greatest."""
     found = [a / b for a, b in zip(slow, fast, strict=True)]
     return {name: round(pick(found), 2) for name, pick in _PICKS.items()}
+
+
+T_95 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23}
+"""Student's t for the degrees of freedom that a few runs leave."""
+
+
+def exponent(runs: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """How the cost of (size, cost) grows with the size, as a power, and half its 95 % interval; None for one size."""
+    if len({size for size, _ in runs}) < 2:
+        return None
+    x, y = [math.log(size) for size, _ in runs], [math.log(cost) for _, cost in runs]
+    slope, intercept = statistics.linear_regression(x, y)
+    left = sum((b - slope * a - intercept) ** 2 for a, b in zip(x, y, strict=True))
+    spread = sum((a - statistics.fmean(x)) ** 2 for a in x)
+    free = max(1, len(runs) - 2)
+    return slope, T_95.get(free, 2.2) * math.sqrt(left / free / spread)
 
 
 def table(head: list[str], rows: list[list[Any]]) -> str:

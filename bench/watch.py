@@ -14,7 +14,6 @@ import asyncio
 import gc
 import itertools
 import json
-import math
 import resource
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ import time
 from pathlib import Path
 
 from bench import load
+from bench.rounds import exponent
 from riskstream.cli_support import COLLECTOR
 from riskstream.core.ports import TopicInfo
 from riskstream.core.records import Partition, Ticket
@@ -36,7 +36,6 @@ from riskstream.telemetry import Metrics, Telemetry
 
 LANE = Partition(load.TOPIC, 0)
 PER_ENTITY, CHUNK = 4, 500
-T_95 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23}
 
 
 async def processor(entities: int) -> WatchProcessor:
@@ -108,18 +107,6 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
 
 
-def exponent(runs: list[dict[str, float]]) -> tuple[float, float] | None:
-    """How the time grows with the signals, as a power, and half its 95 % interval; None where all runs are one size."""
-    if len({run["signals"] for run in runs}) < 2:
-        return None
-    x, y = [math.log(run["signals"]) for run in runs], [math.log(run["seconds"]) for run in runs]
-    slope, intercept = statistics.linear_regression(x, y)
-    left = sum((b - slope * a - intercept) ** 2 for a, b in zip(x, y, strict=True))
-    spread = sum((a - statistics.fmean(x)) ** 2 for a in x)
-    free = max(1, len(runs) - 2)
-    return slope, T_95.get(free, 2.2) * math.sqrt(left / free / spread)
-
-
 def main() -> None:
     """All sizes, alternating, each in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -147,7 +134,11 @@ def main() -> None:
                 flush=True,
             )
     best = {e: max(run["per_s"] for run in runs if run["entities"] == e) for e in options.entities}
-    print(json.dumps({"per_core_s": best, "exponent": exponent(runs), "runs": runs}))
+    print(
+        json.dumps(
+            {"per_core_s": best, "exponent": exponent([(run["signals"], run["seconds"]) for run in runs]), "runs": runs}
+        )
+    )
 
 
 if __name__ == "__main__":

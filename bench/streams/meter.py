@@ -54,6 +54,11 @@ class Child:
         """Let it work again."""
         self._process.send_signal(signal.SIGCONT)
 
+    def kill(self) -> None:
+        """At once."""
+        self._process.kill()
+        self._process.wait()
+
     def end(self) -> None:
         """In order; by force where that takes too long."""
         if self._process.poll() is None:
