@@ -1,7 +1,7 @@
 # The daemon as an image, run as `docker run --read-only --tmpfs /tmp riskstream`:
 #   docker build -t riskstream .                        what the daemon needs on a CPU
 #   docker build -t riskstream:cuda --target cuda .     with torch and CUDA: scoring on a GPU, and training
-# Both run as a numeric user without a shell login, write nothing but /tmp, and hold no build tool.
+# Both run as a numeric user without a shell login, write nothing but /tmp, and hold no compiler.
 # Another base, or this one by its digest: --build-arg PYTHON_IMAGE=python@sha256:…   (docs/supply-chain.md)
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
