@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
 
 import pytest
@@ -16,6 +17,8 @@ from riskstream.telemetry.series import SERIES
 
 @pytest.mark.parametrize("name", REFERENCES)
 def test_a_reference_is_what_the_code_says(name: str) -> None:
+    if name == "docs/licences.md" and sys.platform != "linux":
+        pytest.skip("the list is of what the images install, and they are Linux")
     assert (ROOT / name).read_text(encoding="utf-8") == REFERENCES[name](), "run `make docs`"
 
 
