@@ -160,7 +160,7 @@ class Stage:
             for partition, messages in polled.items():
                 run = self._runs.get(partition)
                 if run is not None and run.phase == "ready":
-                    run.take(messages, self._processor.accept)
+                    await run.take(messages, self._processor.accept)
             self._flow.tick(source, self._runs)
 
     async def _on_assigned(

@@ -21,8 +21,21 @@ HEADER = "chaos"
 NAN, KILL = "Quibble", "Zounds"
 """Words that the model of these runs stumbles over."""
 SYLLABLES = ["ban", "kel", "dor", "vex", "mur", "tan", "pol", "rix", "gal", "hum"]
-WATCHLIST = {f"E{n:02}": (SYLLABLES[n // 10] + SYLLABLES[n % 10] + "co").capitalize() for n in range(40)}
+DOCUMENTS_EACH = 250
+"""An alert says what its whole window holds, so a run in which every entity has thousands would measure that alone."""
+
+
+def _name(number: int) -> str:
+    return "".join(SYLLABLES[int(digit)] for digit in f"{number:02}").capitalize() + "co"
+
+
+WATCHLIST = {f"E{n:02}": _name(n) for n in range(400)}
 """Id → name: one word each, so that none is part of another."""
+
+
+def watched(documents: int) -> list[str]:
+    """The entities that a run of so many documents is about."""
+    return list(WATCHLIST)[: max(40, documents // DOCUMENTS_EACH)]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -48,14 +61,14 @@ def entries(seed: int, count: int, mix: Mix) -> Iterator[Entry]:
     """`count` documents, the same for the same seed. Those that kill lie apart, none in the first tenth."""
     rng = random.Random(f"documents-{seed}")
     kills = {count // 10 + (2 * k + 1) * (count - count // 10) // (2 * mix.kills) for k in range(mix.kills)}
-    last: Entry | None = None
+    entities, last = watched(count), None
     for number in range(count):
         draw = rng.random()
         if last is not None and draw < mix.repeated and number not in kills:
             yield last
             continue
         kind = "kill" if number in kills else _kind(rng.random(), mix)
-        named = tuple(sorted(rng.sample(sorted(WATCHLIST), rng.choice((1, 1, 1, 2)))))
+        named = tuple(sorted(rng.sample(entities, rng.choice((1, 1, 1, 2)))))
         entry = Entry(f"d-{number}", () if kind in ("malformed", "unwatched") else named, kind, "")
         entry = msgspec.structs.replace(entry, text=_text(entry, number))
         last = entry if kind == "plain" else last
@@ -110,5 +123,5 @@ limits = {{ watch = {watch}, material = {material}, severe = {severe} }}
 
 def limits_for(documents: int) -> tuple[int, int, int]:
     """Limits of which every entity reaches the second, and most the third, late in the run."""
-    mean = documents * 1.25 / len(WATCHLIST)
+    mean = documents * 1.25 / len(watched(documents))
     return 1, max(2, int(0.4 * mean)), max(3, int(0.8 * mean))

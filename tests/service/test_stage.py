@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 
 import pytest
 
 from riskstream.core.ports import Resume, TopicInfo
-from riskstream.core.records import Output, Partition
+from riskstream.core.records import Message, Output, Partition, Ticket
 from riskstream.kafka.memory import MemoryBroker, MemoryLane
 from riskstream.kafka.memory_group import MemorySource
 from riskstream.sections import Stages
 from riskstream.service.health import Health
+from riskstream.service.lanes import AT_ONCE, Finish
 from riskstream.service.stage import REOPENINGS_MAX
 from riskstream.telemetry import Metrics, Telemetry
 from tests.service.stages import LIMITS, Upper, joined, make_broker, make_stage, out, running, send, settled
@@ -49,6 +51,39 @@ async def test_a_lane_that_has_all_that_a_transaction_may_hold_waits_for_no_more
         await send(broker, *"abcdef")
         await asyncio.wait_for(broker.settle(["app.score"]), 4)
     assert await out(broker) == list("ABCDEF")
+
+
+class Slow(Upper):
+    """Notes how many records it is given at once, and how often others had their turn before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = 0
+        self.given: list[tuple[int, int]] = []
+
+    def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
+        self.given.append((len(work), self.turns))
+        super().accept(work, finish)
+
+    async def others(self) -> None:
+        while True:
+            self.turns += 1
+            await asyncio.sleep(0)
+
+
+async def test_many_records_at_once_leave_others_their_turn() -> None:
+    """Else a processor that thinks long blocks heartbeats and transactions, and its lanes are lost for good."""
+    broker, processor = await make_broker(), Slow()
+    await send(broker, *map(str, range(10 * AT_ONCE)))
+    others = asyncio.create_task(processor.others())
+    async with running(broker, processor) as stage:
+        await joined(stage)
+        await settled(broker)
+    others.cancel()
+    later = processor.given[1:]  # the first are held until the lane has noted that it begins
+    assert max(count for count, _ in later) <= AT_ONCE
+    assert all(one[1] < next_[1] for one, next_ in itertools.pairwise(later))
+    assert await out(broker) == list(map(str, range(10 * AT_ONCE)))
 
 
 async def test_a_stop_commits_what_is_in_flight() -> None:
