@@ -175,7 +175,7 @@ def split(records: Mapping[bytes, bytes], topic: str) -> Kept:
         try:
             subject, kind, bucket = key.decode().rsplit("|", 2)
             record = _READ.decode(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise unreadable(topic, key, str(error)) from None
         if record.v not in READABLE:
             raise unreadable(topic, key, f"it has version {record.v}, this release reads {READABLE}")
@@ -195,7 +195,7 @@ def load(form: type[_T], state: msgspec.Raw, topic: str, key: bytes) -> _T:
     """The state of a record. Raises OperatorError where it is none."""
     try:
         return cast("_T", _decoder(form).decode(state))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise unreadable(topic, key, str(error)) from None
 
 

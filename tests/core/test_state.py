@@ -209,6 +209,7 @@ def test_rules_that_changed_while_nobody_ran(says: str, text: str, told: list[st
 UNREADABLE = [
     ("a version from the future", b"A|signal|1", b'{"v":99,"offset":1,"state":{}}', "version 99"),
     ("not JSON", b"A|signal|1", b"{", "riskstream.state"),
+    ("nested too deeply", b"A|signal|1", b'{"v":1,"offset":1,"state":{},"more":' + b"[" * 100_000, "riskstream.state"),
     ("a key of another kind", b"key", b'{"v":1,"offset":1,"state":{}}', "key"),
     ("a lane without a clock", b"|lane|", b'{"v":1,"offset":1,"state":{}}', "clock_ms"),
 ]

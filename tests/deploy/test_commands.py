@@ -1,6 +1,7 @@
 """The commands for a cluster work as written, as far as that can be told without one.
 
 ```sh blocks ──┬── kubectl … NAME     names that the chart makes
+               │      | grep …         run over lines as the daemon writes them
                │      -- riskstream   parsed by the real command line
                └── helm …             rendered by the real Helm, with the same --set and --set-file
 
@@ -10,11 +11,15 @@ What the pages ask of riskstream, make and Python is read by tests/test_pages.py
 from __future__ import annotations
 
 import functools
+import json
+import logging
 import re
 import shlex
+import subprocess
 
 import pytest
 
+from riskstream.telemetry import configure_logging
 from tests.deploy.charts import CHART, KUBERNETES, ROOT, helm, render
 from tests.support.commands import parse
 
@@ -34,6 +39,22 @@ def commands() -> list[str]:
 def of(program: str) -> list[str]:
     """The command lines of one program."""
     return [line for line in commands() if re.match(rf"(\.venv/bin/)?{program}\b", line)]
+
+
+def test_the_search_in_the_log_finds_what_it_should(capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = [line for line in commands() if "logs" in line and "grep" in line]
+    pattern = shlex.split(line.partition(" | ")[2])
+    log, before = logging.getLogger("library"), list(logging.getLogger().handlers)
+    configure_logging("INFO", json=True)
+    try:
+        log.info("one")
+        log.warning("two")
+        log.error("three")
+    finally:
+        logging.getLogger().handlers[:] = before
+    written = capsys.readouterr().err
+    found = subprocess.run(pattern, input=written, capture_output=True, text=True, check=True).stdout
+    assert [json.loads(one)["event"] for one in found.splitlines()] == ["two", "three"]
 
 
 def test_riskstream_understands_what_it_is_asked_inside_a_pod() -> None:

@@ -6,6 +6,7 @@ asked. Each load runs in another process with bounded memory, since native code 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import multiprocessing
@@ -17,10 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
 from riskstream.core.errors import OperatorError
+from riskstream.registry.signatures import check, read_signers
 from riskstream.scoring.backends import load
 from riskstream.scoring.golden import check_golden
 from tests.fuzz.damage import altered, damaged, fuzz
@@ -87,6 +91,35 @@ def written(folder: Path, files: dict[str, bytes]) -> None:
         manifest = None  # as it is
     for name, data in files.items():
         (folder / name).write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def signed() -> tuple[bytes, bytes]:
+    """A signers file, and the signatures of the tiny version's manifest by one of two."""
+    keys = [Ed25519PrivateKey.from_private_bytes(bytes([number] * 32)) for number in (1, 2)]
+    form = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    signers = b"".join(key.public_key().public_bytes(*form) for key in keys)
+    return signers, base64.b64encode(keys[1].sign(FILES["manifest.json"])) + b"\n"
+
+
+@fuzz()
+@given(data=st.data())
+def test_damaged_signatures(
+    signed: tuple[bytes, bytes], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Never taken where what vouches is damaged, unless the damage changes nothing that counts."""
+    folder = tmp_path_factory.getbasetemp()
+    signers, signatures = signed
+    which = data.draw(st.sampled_from(["signers", "signatures", "manifest"]))
+    good = {"signers": signers, "signatures": signatures, "manifest": FILES["manifest.json"]}
+    files = {**good, which: data.draw(damaged(st.just(good[which])))}
+    (folder / "signers.pem").write_bytes(files["signers"])
+    try:
+        check(files["manifest"], files["signatures"], read_signers(folder / "signers.pem"), "tiny@1")
+    except OperatorError as error:
+        assert error.fix
+    else:
+        assert files["manifest"] == good["manifest"]
 
 
 def test_the_whole_version_is_taken(child: ProcessPoolExecutor, tmp_path: Path) -> None:
