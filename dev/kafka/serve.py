@@ -1,6 +1,6 @@
 """Apache Kafka without Docker: one broker on loopback, from its own jars, for `make kafka`, the tests and the bench.
 
-    pom.xml ──mvn──► .cache/kafka/<version>/jars ──java──► storage format ──► broker (KRaft, one node) ──► answers
+    pom.xml ──mvn──► .cache/kafka/<version>/jars-… ──java──► storage format ──► broker (KRaft, one node) ──► answers
 
     python dev/kafka/serve.py --port 9092 --dir .cache/kafka/data     in the foreground, until Ctrl-C
     python dev/kafka/serve.py --fetch-only                            only bring the jars
@@ -17,6 +17,7 @@ import base64
 import contextlib
 import ctypes
 import fcntl
+import hashlib
 import shutil
 import signal
 import socket
@@ -53,7 +54,8 @@ def kafka_version() -> str:
 
 def fetch() -> Path:
     """The directory with Kafka's jars; Maven brings them once. Raises CannotServe."""
-    jars = CACHE / kafka_version() / "jars"
+    pom = hashlib.sha256((HERE / "pom.xml").read_bytes()).hexdigest()[:8]
+    jars = CACHE / kafka_version() / f"jars-{pom}"
     jars.parent.mkdir(parents=True, exist_ok=True)
     with (jars.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -66,7 +68,7 @@ def _copy_dependencies(jars: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise CannotServe("Maven (mvn) is not installed; it brings the jars of Apache Kafka")
-    part = jars.with_name("jars.part")
+    part = jars.with_name(f"{jars.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     command = [maven, "-B", "-q", "-f", str(HERE / "pom.xml"), PLUGIN]
     command += ["-DincludeScope=runtime", f"-DoutputDirectory={part}"]

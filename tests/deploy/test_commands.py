@@ -2,6 +2,7 @@
 
 ```sh blocks ──┬── kubectl … NAME     names that the chart makes
                │      | grep …         run over lines as the daemon writes them
+               ├── kafka-….sh          run, as the program that it starts, against a real broker
                │      -- riskstream   parsed by the real command line
                └── helm …             rendered by the real Helm, with the same --set and --set-file
 
@@ -10,18 +11,28 @@ What the pages ask of riskstream, make and Python is read by tests/test_pages.py
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import logging
 import re
 import shlex
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
+from riskstream.core.ports import TopicInfo
+from riskstream.core.records import Output, Partition
+from riskstream.kafka.client import KafkaBroker
+from riskstream.kafka.config import KafkaConfig
 from riskstream.telemetry import configure_logging
 from tests.deploy.charts import CHART, KUBERNETES, ROOT, helm, render
+from tests.support.brokers import publish
 from tests.support.commands import parse
+
+if TYPE_CHECKING:
+    from dev.kafka.serve import KafkaServer
 
 PAGES = ("runbook.md", "kubernetes.md", "upgrade.md")
 
@@ -55,6 +66,62 @@ def test_the_search_in_the_log_finds_what_it_should(capsys: pytest.CaptureFixtur
     written = capsys.readouterr().err
     found = subprocess.run(pattern, input=written, capture_output=True, text=True, check=True).stdout
     assert [json.loads(one)["event"] for one in found.splitlines()] == ["two", "three"]
+
+
+SCRIPTS = {
+    "kafka-consumer-groups.sh": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    "kafka-get-offsets.sh": "org.apache.kafka.tools.GetOffsetShell",
+    "kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+}
+"""Kafka's scripts, and what each of them starts."""
+
+
+@pytest.mark.broker
+@pytest.mark.timeout(300)
+async def test_kafkas_own_tools_answer_what_the_runbook_asks(kafka_server: KafkaServer) -> None:
+    from dev.kafka.serve import fetch
+
+    asked = [shlex.split(line) for line in of(r"kafka-[\w-]+\.sh")]
+    assert {words[0] for words in asked} == SCRIPTS.keys()
+    await filled(kafka_server)
+
+    async def run(words: list[str]) -> str:
+        java = ["java", "-Xmx256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", f"{fetch()}/*"]
+        arguments = [kafka_server.bootstrap_servers if word == "kafka:9092" else word for word in words[1:]]
+        process = await asyncio.create_subprocess_exec(
+            *java, SCRIPTS[words[0]], *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        out, errors = await process.communicate()
+        assert process.returncode == 0, errors.decode()
+        return out.decode()
+
+    answers = await asyncio.gather(*(run(words) for words in asked))
+    told = {" ".join(words): answer for words, answer in zip(asked, answers, strict=True)}
+    assert len(told) >= 4
+    for command, text in told.items():
+        assert "Error" not in text, text
+        if "--group" in command:
+            assert re.search(rf"{command.split()[-1]} +feeds.news +0 +1 +2 +1 ", text), text
+        elif "get-offsets" in command:
+            assert "feeds.news:0:2" in text
+        else:
+            assert "riskstream-reason:malformed" in text
+
+
+async def filled(server: KafkaServer) -> None:
+    """A feed of two records of which each group has one, and a dead letter."""
+    broker = KafkaBroker(KafkaConfig(bootstrap_servers=server.bootstrap_servers))
+    try:
+        await broker.create_topics([TopicInfo("feeds.news", 1), TopicInfo("riskstream.dead-letters", 1)])
+        letter = Output("riskstream.dead-letters", None, b"{", (("riskstream-reason", b"malformed"),))
+        await publish(broker, *(Output("feeds.news", None, b"{}") for _ in range(2)), letter)
+        for group in ("riskstream.score", "riskstream.watch"):
+            lane = broker.lane(Partition("feeds.news", 0), group, group)
+            await lane.open()
+            await lane.commit([], 1)
+            await lane.close()
+    finally:
+        await broker.close()
 
 
 def test_riskstream_understands_what_it_is_asked_inside_a_pod() -> None:
