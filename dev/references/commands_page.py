@@ -49,7 +49,7 @@ def _told(context: click.Context) -> str:
 def _row(option: click.Option, context: click.Context) -> str:
     names = "/".join(option.opts + option.secondary_opts)
     value = "" if option.is_flag else " " + option.make_metavar(context).removesuffix(" RANGE")
-    named = f"{names}{value}".replace("|", r"\|")
+    named = f"{names}{value}".replace("|", ", ")
     shown = option.default if option.show_default else None
     default = "must be given" if option.required else "" if shown is None else f"`{shown}`"
     told = " ".join((option.help or "").replace("<", "&lt;").split())
