@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -161,3 +162,12 @@ def configure_logging(
     for library in _TALKATIVE:
         logging.getLogger(library).setLevel(max(threshold, logging.WARNING))
     logging.captureWarnings(True)
+    threading.excepthook = _thread_ended
+
+
+def _thread_ended(args: threading.ExceptHookArgs) -> None:
+    """What a library's thread dies of is a line like any other; Python would print it past `conceal`."""
+    if args.exc_value is not None and args.exc_type is not SystemExit:
+        name = args.thread.name if args.thread else "?"
+        told = (args.exc_type, args.exc_value, args.exc_traceback)
+        logging.getLogger("riskstream").error("the thread %s has ended", name, exc_info=told)

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
@@ -58,14 +59,14 @@ def planted(tmp_path: Path) -> Path:
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
     """All that the process writes into its log, at the level that says most."""
-    root, stderr = logging.getLogger(), sys.stderr
+    root, stderr, hook = logging.getLogger(), sys.stderr, threading.excepthook
     handlers, level = list(root.handlers), root.level
     sys.stderr = out = io.StringIO()
     configure_logging("DEBUG", json=True, conceal=conceal)
     for library in ("aiohttp", "aiokafka", "opentelemetry", "urllib3"):
         logging.getLogger(library).setLevel(logging.DEBUG)
     yield out
-    sys.stderr, root.handlers[:] = stderr, handlers
+    sys.stderr, root.handlers[:], threading.excepthook = stderr, handlers, hook
     root.setLevel(level)
     for library in ("opentelemetry", "urllib3"):
         logging.getLogger(library).setLevel(logging.NOTSET)
@@ -263,6 +264,21 @@ def test_a_fault_of_ours_shows_its_lines_and_no_secret(
     told = capsys.readouterr().err
     assert (end.value.code, found(told)) == (1, [])
     assert "RuntimeError: the library says: '…' at https://…@h/ is wrong" in told
+
+
+def test_a_thread_that_dies_is_told_in_a_line_without_a_secret(lines: io.StringIO, planted: Path) -> None:
+    token = read_secret("http.token_file", planted / "hook-token")
+
+    def work() -> None:
+        raise RuntimeError(f"{token} at https://u:{MARK}@h/ is wrong")
+
+    thread = threading.Thread(target=work, name="library")
+    thread.start()
+    thread.join()
+    (line,) = lines.getvalue().splitlines()
+    assert found(line) == []
+    assert json.loads(line)["event"] == "the thread library has ended"
+    assert "RuntimeError: … at https://…@h/ is wrong" in line
 
 
 def test_no_part_shows_its_secrets_where_it_is_printed(planted: Path, parrot: str) -> None:
