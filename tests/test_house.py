@@ -300,3 +300,18 @@ def test_every_page_has_a_place_in_the_site() -> None:
     assert without_a_place("\n  - x: docs/a.md\n  - docs/b/*.md\n", ["docs/a.md", "docs/b/1.md", "docs/c.md"]) == [
         "docs/c.md"
     ]
+
+
+def misnumbered(titles: dict[str, str]) -> list[str]:
+    """Decisions, as file name → title, whose number is another's, skips one, or is not that of its title."""
+    expected = {name: f"# {at}. " for at, name in enumerate(sorted(titles), start=1)}
+    return [
+        n for n, title in titles.items() if not title.startswith(expected[n]) or int(n[:4]) != int(expected[n][2:-2])
+    ]
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    files = list((ROOT / "docs" / "decisions").glob("*.md"))
+    assert len(files) >= 12
+    assert misnumbered({file.name: file.read_text(encoding="utf-8").partition("\n")[0] for file in files}) == []
+    assert misnumbered({"0001-a.md": "# 1. A", "0001-b.md": "# 1. B", "0003-c.md": "# 3. C"}) == ["0001-b.md"]
