@@ -164,7 +164,7 @@ def _read(file: Path) -> dict[str, Any]:
     except OSError as error:
         fix = "give the path of a settings file"
         raise OperatorError("--config", str(file), f"cannot be read: {error.strerror}", fix) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise OperatorError("--config", str(file), f"it is not TOML: {error}", "mend the file") from None
 
 

@@ -73,7 +73,7 @@ def check_cases(text: str, origin: str) -> tuple[CaseFile, list[OperatorError]]:
     mistakes: list[OperatorError] = []
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         mistakes.append(OperatorError(origin, str(error), "is not TOML", "mend the line that the value names"))
         return CaseFile("", "", ()), mistakes
     top = Table(origin, values, mistakes)

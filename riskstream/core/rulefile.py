@@ -57,7 +57,7 @@ def check_files(files: Sequence[tuple[str, str]]) -> tuple[RuleSet, list[Operato
     for origin, text in files:
         try:
             top = Table(origin, tomllib.loads(text), mistakes)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
             mistakes.append(OperatorError(origin, str(error), "is not TOML", "mend the line that the value names"))
             continue
         tops.append((top, _tables(top, needed=len(files) == 1)))

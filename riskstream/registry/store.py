@@ -197,7 +197,7 @@ def history(root: str | Path | Store, name: str) -> list[Move]:
     lines = (store.read(name, HISTORY) or b"").splitlines()
     try:
         return [msgspec.json.decode(line, type=Move) for line in lines if line.strip()]
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         where = f"{store.root}/{name}/{HISTORY}"
         raise DamagedVersion("model history", where, str(error), "mend or remove the file") from error
 

@@ -155,7 +155,7 @@ class Traced:
             return
         try:
             named = _NAMED.decode(message.value or b"{}")
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return
         if signal_id := named.signal_id or (named.signal.signal_id if named.signal else ""):
             self._seen[signal_id] = context

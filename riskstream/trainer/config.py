@@ -229,7 +229,7 @@ def load_config(path: Path) -> TrainConfig:
         raise OperatorError(
             "train --config", str(path), "there is no such file", "give a file of config/train"
         ) from error
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise OperatorError(
             "train --config", str(path), str(error), "correct that key; finrisk.toml explains all"
         ) from error

@@ -43,6 +43,8 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "name-with-spaces": ("name = 'Credit Shock'", "not a plain name", "credit-shock"),
     "no-rules": ("rule = None", "holds no rules", "[[rule]]"),
     "not-toml": ("is not TOML", "line 8", "mend the line"),
+    "number-of-five-thousand-digits": ("is not TOML", "4300 digits"),
+    "nested-too-deeply": ("is not TOML", "recursion depth"),
     "rule-not-an-array": ("rule = {", "holds no rules", "[[rule]]"),
     "severity-beside-limits": ("severity = 'severe'", "beside limits", "remove it"),
     "sources-for-a-severity-without-limit": ("sources_min.watch = 2", "not a key", "severe"),
@@ -81,7 +83,7 @@ def rule_of(text: str) -> Rule:
 
 def test_every_bad_file_is_expected_and_there() -> None:
     found = {path.name.removeprefix("rules.bad.").removesuffix(".toml") for path in BAD.glob("rules.bad.*.toml")}
-    assert len(found) == 43
+    assert len(found) == 45
     assert found == EXPECTED.keys()
 
 

@@ -79,11 +79,12 @@ def test_it_takes_the_shipped_rules_and_those_of_the_tests() -> None:
     assert [complaints(text) for text in with_text_times] == [[]] * len(texts)
 
 
+NO_TOML = {"not-toml", "number-of-five-thousand-digits", "nested-too-deeply"}
 BY_RULES_ONLY = {
     "clear-above-limit", "half-life-without-decay", "label-not-a-text", "limit-and-limits", "limit-beyond-the-field",
     "limits-that-fall", "two-rules-of-one-name", "severity-beside-limits", "unknown-field", "window-shorter-than-for",
     "window-not-a-number", "sources-for-a-severity-without-limit", "missing-half-life", "no-rules", "missing-limit",
-    "clear-of-zero", "not-toml", "sources-raise-that-fall",
+    "clear-of-zero", "sources-raise-that-fall", *NO_TOML,
 }  # fmt: skip
 """What only `rules check` finds."""
 
@@ -94,7 +95,7 @@ def test_most_mistakes_are_seen_while_writing() -> None:
     unseen = set()
     for file in files:
         name = file.name.removeprefix("rules.bad.").removesuffix(".toml")
-        if name == "not-toml" or not complaints(file.read_text(encoding="utf-8")):
+        if name in NO_TOML or not complaints(file.read_text(encoding="utf-8")):
             unseen.add(name)
     assert unseen == BY_RULES_ONLY & unseen, "a mistake of form that the schema does not see"
     assert len(unseen) < len(files) / 2

@@ -171,7 +171,7 @@ def rolled_up(signal: bytes) -> bytes:
     return b'{"by":"group","id":"makers","signal":' + signal + b"}"
 
 
-@fuzz(share=0.02, few=2, shrink=False)
+@fuzz(share=0.02, few=2, shrink=False, seconds_max=100)
 @given(
     signals=st.lists(strange(SIGNAL), min_size=20, max_size=20),
     rollups=st.lists(

@@ -75,12 +75,12 @@ class Rig:
         stop = asyncio.Event()
         task = asyncio.create_task(self.daemon.run(stop))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await self.daemon.health.until(("model", "score.lanes", "watch.lanes"))
             yield self
         finally:
             stop.set()
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 60)
 
     async def send(self, *values: bytes | None, headers: Headers = (("trace", b"1"),)) -> None:
         """Documents into the feed, and wait until all that follows from them is committed."""
@@ -90,7 +90,7 @@ class Rig:
 
     async def settle(self) -> None:
         """Wait until both stages have committed all there is."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.broker.settle([f"{self.settings.app}.score"])
             await self.broker.settle([f"{self.settings.app}.watch"])
             if ROLLUPS in self.daemon.running:

@@ -144,6 +144,18 @@ async def test_a_rule_about_a_group_is_in_the_trace_of_its_member(tmp_path: Path
     } <= spans.parents()
 
 
+@pytest.mark.parametrize("value", [b'{"\xff": 1}', b'{"a": ' + b"[" * 5_000, b"", b"{}"])
+async def test_a_strange_record_with_a_trace_is_a_dead_letter_in_it(tmp_path: Path, value: bytes) -> None:
+    spans = Spans()
+    own = (("traceparent", f"00-{TRACE}-{PARENT}-01".encode()),)
+    async with Rig(tmp_path, feed=FEED, traced_by=spans.processor).running() as rig:
+        await publish(rig.broker, Output("riskstream.signals", b"ACME", value, own))
+        await rig.settle()
+        (letter,) = await rig.read("riskstream.dead-letters")
+    span = spans.one("watch riskstream.signals")
+    assert (span.status.is_ok, ids([letter])) == (False, [header_of(span)])
+
+
 async def test_a_rejected_document_says_why_and_its_dead_letter_is_in_its_trace(tmp_path: Path) -> None:
     spans = Spans()
     own = (("traceparent", f"00-{TRACE}-{PARENT}-01".encode()), ("desk", b"7"))

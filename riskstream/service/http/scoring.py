@@ -70,7 +70,7 @@ class Scoring:
         assert self.score is not None
         try:
             asked = _BODY.decode(await request.read())
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             return refused(400, "bad_request", f"{error}; send {BODY_SHAPE} or a list of them")
         if self._under_way >= SCORING_MAX:
             return refused(503, "busy", f"{SCORING_MAX} requests are being scored", Retry_After="1")
