@@ -21,7 +21,7 @@ from riskstream.core.ports import Broker, Scorer, Start
 from riskstream.core.records import Alert
 from riskstream.kafka.client import KafkaBroker
 from riskstream.scoring.worker import Worker
-from riskstream.service import files, parts
+from riskstream.service import files, making, parts
 from riskstream.service.ask import Desk, score_pairs
 from riskstream.service.board import Board
 from riskstream.service.crew import Crew
@@ -108,7 +108,7 @@ class Daemon:
             raise OperatorError("feed", [], "no feed is configured", "add a [[feed]] table with a name and a topic")
         self._tell_inputs(inputs)
         sinks = Sinks(settings.sink, telemetry=self.telemetry, now_ms=self._now_ms) if "serve" in self.stages else None
-        self.http = parts.http_server(settings, self.health, self.telemetry.metrics, self._board)
+        self.http = making.http_server(settings, self.health, self.telemetry.metrics, self._board)
         await self.http.start()
         try:
             broker = self._broker or KafkaBroker(parts.kafka_config(settings.kafka, settings.app))
@@ -172,7 +172,7 @@ class Daemon:
 
     def _start_score(self, crew: Crew, broker: Broker, inputs: files.Inputs, scorer: Scorer) -> None:
         assert self._worker is not None
-        processor = self._scoring = parts.score_processor(
+        processor = self._scoring = making.score_processor(
             self.settings, inputs, scorer, self._worker, self._taster, telemetry=self.telemetry, now_ms=self._now_ms
         )
         crew.helps(processor.run())
@@ -187,7 +187,7 @@ class Daemon:
     def _start_watch(self, crew: Crew, broker: Broker, inputs: files.Inputs, name: str) -> None:
         topics = self.settings.topics
         reads, kept = (topics.rollups, topics.rollups_state) if name == ROLLUPS else (topics.signals, topics.state)
-        processor = parts.watch_processor(
+        processor = making.watch_processor(
             self.settings,
             inputs.in_force,
             Memory(broker.state(kept), kept, self._partitions[kept], self.settings.state.write_version),

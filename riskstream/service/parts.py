@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from riskstream.concealed import read_secret
@@ -11,30 +11,15 @@ from riskstream.core.errors import OperatorError
 from riskstream.core.overload import Shedding
 from riskstream.core.passages import WindowLimits
 from riskstream.core.ports import Scorer, TopicInfo
-from riskstream.core.records import Alert
 from riskstream.core.reviews import ReviewPolicy
-from riskstream.core.watch import WatchLimits
 from riskstream.kafka.config import KafkaConfig
 from riskstream.scoring.explain import ExplainLimits
-from riskstream.scoring.worker import Worker
 from riskstream.sections import Batching, Models, Scoring
 from riskstream.sections.kafka import Kafka
 from riskstream.sections.learning import Reviews
-from riskstream.service.board import Board
 from riskstream.service.cores import usable_cores
 from riskstream.service.explaining import ExplainPolicy
-from riskstream.service.files import Inputs
-from riskstream.service.health import Health
-from riskstream.service.http.server import HttpServer
-from riskstream.service.memory import Memory
-from riskstream.service.outcomes import ScoreTopics
-from riskstream.service.score import ScoreProcessor
-from riskstream.service.tasting import Taster
-from riskstream.service.watching import WatchProcessor, WatchTopics
-from riskstream.service.watchlane import InForce
 from riskstream.settings import Settings
-from riskstream.telemetry.emit import Telemetry
-from riskstream.telemetry.metrics import Metrics
 
 DAY_MS = 86_400_000
 STATE_CLEANING = {
@@ -165,81 +150,6 @@ def topics_used(settings: Settings, stages: Collection[str], *, rollups: bool = 
         names["score"].append(t.rollups)
         names["watch"] += [t.rollups, t.rollups_state]
     return list(dict.fromkeys(name for stage in stages for name in names[stage]))
-
-
-def http_server(settings: Settings, health: Health, metrics: Metrics, board: Board | None) -> HttpServer:
-    """The one port."""
-    http = settings.http
-    return HttpServer(
-        http.host,
-        http.port,
-        health=health,
-        metrics=metrics,
-        board=board,
-        tokens=read_secret("http.token_file", http.token_file),
-        open_api=http.open,
-        requests_per_s_max=http.requests_per_s_max,
-        risk_score_min=settings.scoring.explain_risk_score_min,
-    )
-
-
-def score_processor(
-    settings: Settings,
-    inputs: Inputs,
-    scorer: Scorer,
-    worker: Worker,
-    taster: Taster,
-    *,
-    telemetry: Telemetry,
-    now_ms: Callable[[], int],
-) -> ScoreProcessor:
-    """What the score stage does with texts."""
-    s, topics = settings, settings.topics
-    processor = ScoreProcessor(
-        inputs.preparer(scorer, s.watch.entities_per_document_max, window_limits(s.scoring)),
-        worker,
-        batch_limits(s.batching),
-        ScoreTopics(
-            topics.signals,
-            topics.dead_letters,
-            s.dead_letters.bytes_max,
-            topics.reviews,
-            topics.rollups,
-            s.watch.heartbeat_s * 1000,
-        ),
-        reviews=review_policy(s.reviews),
-        explain=explain_policy(s.scoring),
-        shedding=shedding(s),
-        telemetry=telemetry,
-        now_ms=now_ms,
-        taster=taster,
-        cache_max=s.batching.cache_max,
-    )
-    processor.watch(None, hears=inputs.rules.hears)
-    return processor
-
-
-def watch_processor(
-    settings: Settings,
-    in_force: InForce,
-    memory: Memory,
-    *,
-    telemetry: Telemetry,
-    on_alert: Callable[[Alert], None] | None,
-    reads_rollups: bool,
-) -> WatchProcessor:
-    """What the watch stage does with signals, or with what they contribute to others than entities."""
-    s, topics = settings, settings.topics
-    return WatchProcessor(
-        in_force,
-        WatchTopics(topics.alerts, topics.dead_letters, s.dead_letters.bytes_max, topics.rollups),
-        memory,
-        limits=WatchLimits(events_max=s.state.documents_max, subjects_max=s.state.subjects_max),
-        tick_lag_ms=s.watch.tick_lag_ms,
-        telemetry=telemetry,
-        on_alert=on_alert,
-        reads_rollups=reads_rollups,
-    )
 
 
 def load_scorer(section: Models) -> Scorer:
