@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from bench.rounds import exponent, table
+from dev.kafka.serve import die_with_parent
 
 SIZES = (1, 4, 16)
 
@@ -79,7 +80,7 @@ def one(name: str, size: int) -> float:
     growth = GROWTHS[name]
     module, *arguments = growth.arguments(size)
     command = [sys.executable, "-m", f"bench.{module}", *arguments]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
     return growth.cpu_s(json.loads(done.stdout.rstrip().splitlines()[-1]), size)
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from bench import load
 from bench.rounds import exponent
+from dev.kafka.serve import die_with_parent
 from riskstream.cli_support import COLLECTOR
 from riskstream.core.ports import TopicInfo
 from riskstream.core.records import Partition, Ticket
@@ -126,7 +127,11 @@ def main() -> None:
     for _ in range(options.repeat):
         for entities in options.entities:
             command = [sys.executable, "-m", "bench.watch", "--one", str(entities)]
-            run = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            run = json.loads(
+                subprocess.run(
+                    command, check=True, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent
+                ).stdout
+            )
             runs.append(run)
             print(
                 f"{entities:>10,}{run['signals']:>10,.0f}{run['per_s']:>12,.0f}{run['first_per_s']:>10,.0f}"
