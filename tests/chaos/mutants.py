@@ -93,8 +93,8 @@ MUTANTS = (
     Mutant(
         "commits-past-a-hole",
         "riskstream/core/progress.py",
-        "while self._slots and self._slots[0].filled and",
-        "while self._slots and",
+        "while self._ready < len(self._slots) and self._slots[self._ready].filled:",
+        "while self._ready < len(self._slots):",
     ),
     Mutant(
         "no-try-is-noted",
