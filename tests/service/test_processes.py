@@ -179,6 +179,7 @@ async def test_the_main_job_on_a_real_broker(tmp_path: Path, kafka_server: Kafka
     assert len({(record["alert_id"], record["sequence"]) for record in alerts}) == len(alerts)
 
 
+@pytest.mark.timeout(300)
 async def test_what_was_made_then_is_made_again_by_the_same_model(tmp_path: Path, kafka_server: KafkaServer) -> None:
     site = Site(tmp_path, kafka_server)
     feed, then, now = (tmp_path / f"{name}.jsonl" for name in ("feed", "then", "now"))
@@ -216,6 +217,7 @@ async def test_stages_run_apart_and_a_restart_repeats_nothing(tmp_path: Path, ka
 ANY = '[[rule]]\nname = "any"\naggregate = "count"\nwindow_s = 172800\nlimit = 1\n'
 
 
+@pytest.mark.timeout(300)
 async def test_rules_change_under_a_running_daemon(tmp_path: Path, kafka_server: KafkaServer) -> None:
     site, rules = Site(tmp_path, kafka_server), tmp_path / "rules.toml"
     site.change("[watch]\n", f'[watch]\nrules = "{rules}"\npoll_s = 0.2\n')
