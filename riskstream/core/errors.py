@@ -21,8 +21,8 @@ from __future__ import annotations
 
 from riskstream.core.addresses import without_credentials
 
-PART_CHARS_MAX = 1_000
-"""Of a value, a problem, a fix: what stands in a file may be of any length, and a line is to be read."""
+LINE_CHARS_MAX, LINES_MAX = 1_000, 100
+"""Of a value, a problem, a fix, which may tell one mistake a line: what stands in a file may be of any length."""
 
 
 class RiskstreamError(Exception):
@@ -107,4 +107,6 @@ def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= PART_CHARS_MAX else text[:PART_CHARS_MAX] + "…"
+    lines = text.split("\n", LINES_MAX)
+    kept = [line if len(line) <= LINE_CHARS_MAX else line[:LINE_CHARS_MAX] + "…" for line in lines[:LINES_MAX]]
+    return "\n".join([*kept, "…"] if len(lines) > LINES_MAX else kept)

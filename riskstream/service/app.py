@@ -42,15 +42,8 @@ from riskstream.service.taster import ChildTaster, score_as_daemon
 from riskstream.service.tasting import Taster
 from riskstream.service.watching import WatchProcessor
 from riskstream.settings import Settings
+from riskstream.telemetry import events as ev
 from riskstream.telemetry.emit import Telemetry
-from riskstream.telemetry.events import (
-    ConfigKind,
-    ConfigLoaded,
-    ModelLoaded,
-    ServiceStarted,
-    ServiceStopped,
-    ServiceStopping,
-)
 from riskstream.telemetry.watchdogs import WatchdogBarked
 
 if TYPE_CHECKING:
@@ -129,18 +122,18 @@ class Daemon:
         finally:
             await self.http.stop()
 
-    def _tell_inputs(self, inputs: files.Inputs, kinds: Collection[ConfigKind] = files.RELOADED) -> None:
+    def _tell_inputs(self, inputs: files.Inputs, kinds: Collection[ev.ConfigKind] = files.RELOADED) -> None:
         """Which files are in force here, and what can be counted because of them."""
         settings, expect, emit = self.settings, self.telemetry.metrics.expect, self.telemetry.emit
         expect(stages=[stage for stage in self.stages if stage != "serve"])
         if "score" in self.stages:
             expect(feeds=[feed.name for feed in settings.feed])
         if "watchlist" in kinds:
-            emit(ConfigLoaded("watchlist", inputs.hashes["watchlist"], str(settings.watch.watchlist)))
+            emit(ev.ConfigLoaded("watchlist", inputs.hashes["watchlist"], str(settings.watch.watchlist)))
         if "watch" in self.stages:
             expect(rules=[rule.name for rule in inputs.rules.rules])
         if self.stages != ("score",) and "rules" in kinds:
-            emit(ConfigLoaded("rules", inputs.hashes["rules"], str(settings.watch.rules)))
+            emit(ev.ConfigLoaded("rules", inputs.hashes["rules"], str(settings.watch.rules)))
 
     async def _work(
         self, broker: Broker, inputs: files.Inputs, scorer: Scorer | None, sinks: Sinks | None, stop: asyncio.Event
@@ -160,13 +153,13 @@ class Daemon:
                 if self.settings.watch.poll_s:
                     crew.helps(self._reloader(crew, broker, inputs).run())
                 address = f"{self.settings.http.host}:{self.http.port if self.http else 0}"
-                self.telemetry.emit(ServiceStarted(__version__, self.stages, address))
+                self.telemetry.emit(ev.ServiceStarted(__version__, self.stages, address))
                 await stop.wait()
-                self.telemetry.emit(ServiceStopping("asked to stop"))
+                self.telemetry.emit(ev.ServiceStopping("asked to stop"))
                 started = time.monotonic()
                 self.health.set("stopping", False, "the daemon is stopping")
                 await crew.rest()
-            self.telemetry.emit(ServiceStopped(time.monotonic() - started))
+            self.telemetry.emit(ev.ServiceStopped(time.monotonic() - started))
         except BaseExceptionGroup as group:
             raise first_error(group) from group
 
@@ -214,7 +207,7 @@ class Daemon:
             crew.works(self._stage(name, broker, {alerts: SINKS_START}, hook))
 
     def _reloader(self, crew: Crew, broker: Broker, inputs: files.Inputs) -> Reloader:
-        async def take(kind: ConfigKind, now: files.Inputs) -> None:
+        async def take(kind: ev.ConfigKind, now: files.Inputs) -> None:
             rules = now.rules
             if self._model is not None and "watch" in self.stages:
                 files.check_rules_fit(rules, self._model)
@@ -269,7 +262,7 @@ class Daemon:
         self._worker = Worker(scorer) if self._traces is None else self._traces.worker(scorer)
         unchecked = self._loaded is not None and self._loaded.unchecked
         seconds = time.monotonic() - started
-        self.telemetry.emit(ModelLoaded(scorer.name, scorer.backend, seconds, unchecked=unchecked))
+        self.telemetry.emit(ev.ModelLoaded(scorer.name, scorer.backend, seconds, unchecked=unchecked))
         self.health.set("model", True)
         assert self.http is not None
         scoring = self.settings.scoring
