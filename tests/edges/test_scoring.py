@@ -11,6 +11,7 @@ import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from transformers import AutoConfig
 from riskstream.core.errors import InternalError, OperatorError
 from riskstream.core.ports import Scorer
 from riskstream.core.records import Encoded, Labels, Partition, Prediction, Ticket
+from riskstream.scoring.backends import load
 from riskstream.scoring.heads import RiskNet, first_segment, pad
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.scoring.torch_backend import TorchScorer
@@ -162,12 +164,23 @@ def swap_weights(directory: Path) -> None:
         (lambda d: (d / "tokenizer.json").unlink(), "tokenizer.json': the file is missing"),
         (lambda d: (d / "manifest.json").unlink(), "there is no manifest.json in it"),
         (lambda d: (d / "manifest.json").write_text("{"), "manifest.json"),
+        (lambda d: (d / "manifest.json").write_bytes(b'{"\xff": 1}'), "manifest.json"),
         (lambda d: (d / "config.json").write_text("{}"), "config.json': its sha256 is"),
         (lambda d: flip(d / "model.safetensors"), "model.safetensors': its sha256 is"),
         (lambda d: forget(d, "model.safetensors"), "it has no hash of model.safetensors"),
         (swap_weights, "does not fit config.json"),
     ],
-    ids=["no-weights", "no-tokenizer", "no-manifest", "broken-manifest", "other-config", "one-bit", "no-hash", "unfit"],
+    ids=[
+        "no-weights",
+        "no-tokenizer",
+        "no-manifest",
+        "broken-manifest",
+        "no-utf-8",
+        "other-config",
+        "one-bit",
+        "no-hash",
+        "unfit",
+    ],
 )
 def test_a_damaged_version_is_refused_by_name(tmp_path: Path, damage: object, says: str) -> None:
     directory = tmp_path / "1"
@@ -177,6 +190,25 @@ def test_a_damaged_version_is_refused_by_name(tmp_path: Path, damage: object, sa
         TorchScorer.load(directory, device="cpu")
     assert says in str(caught.value)
     assert caught.value.fix
+
+
+@pytest.mark.parametrize("backend", ["openvino", "torch"])
+@pytest.mark.parametrize(
+    ("key", "value"), [("num_hidden_layers", 10**9), ("hidden_size", 10**7), ("hidden_size", []), ("model_type", {})]
+)
+def test_a_config_with_hashes_that_fit_is_the_versions_fault(
+    tmp_path: Path, backend: Literal["openvino", "torch"], key: str, value: object
+) -> None:
+    directory = tmp_path / "1"
+    shutil.copytree(TINY, directory)
+    config = json.dumps({**json.loads((directory / "config.json").read_text()), key: value})
+    (directory / "config.json").write_text(config)
+    manifest = json.loads((directory / "manifest.json").read_text())
+    manifest["files"]["config.json"] = hashlib.sha256(config.encode()).hexdigest()
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(OperatorError) as caught:
+        load(directory, backend=backend, device="cpu", dtype="auto", threads=1)
+    assert str(directory) in str(caught.value)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
