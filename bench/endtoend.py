@@ -36,8 +36,8 @@ from bench.streams.with_alerts import FEED, settings
 from bench.texts import texts
 from dev.kafka.serve import KafkaServer, free_port
 from riskstream.cli_support import run_async
+from riskstream.core.reading.stance import stance
 from riskstream.core.records import Output
-from riskstream.core.stance import stance
 from riskstream.kafka.client import KafkaBroker
 from riskstream.kafka.config import KafkaConfig
 from riskstream.service import parts

@@ -10,11 +10,11 @@ import random
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 
-from riskstream.core import codec
 from riskstream.core.clock import format_ms
 from riskstream.core.records import Mention, Message, Position, Signal, Watched
-from riskstream.core.rulefile import parse_rules
-from riskstream.core.rules import RuleSet
+from riskstream.core.rules.rule import RuleSet
+from riskstream.core.rules.rulefile import parse_rules
+from riskstream.core.watching import codec
 
 TOPIC = "riskstream.signals"
 START_MS = 1_773_014_400_000

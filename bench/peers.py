@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-from riskstream.core.batching import Batcher
+from riskstream.core.lanes.batching import Batcher
 from riskstream.core.records import Encoded, Partition, Ticket
 from riskstream.scoring.graph import build
 from riskstream.scoring.heads import HEADS, RiskNet, first_segment, pad, pool

@@ -22,14 +22,14 @@ import msgspec
 from bench import load
 from dev.kafka.serve import KafkaServer
 from riskstream.cli_support import run_async
-from riskstream.core import codec, state
 from riskstream.core.ports import TopicInfo
 from riskstream.core.records import Output, Partition
-from riskstream.core.watch import Watch
+from riskstream.core.watching import codec, state
+from riskstream.core.watching.watch import Watch
 from riskstream.kafka.client import KafkaBroker
 from riskstream.kafka.config import KafkaConfig
 from riskstream.kafka.outputs import partition_of_key
-from riskstream.service.memory import Memory
+from riskstream.service.stages.memory import Memory
 
 TOPIC = "riskstream.state"
 LANES_AT_ONCE, CHUNK = 8, 2_000

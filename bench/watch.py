@@ -27,12 +27,12 @@ from dev.kafka.serve import die_with_parent
 from riskstream.cli_support import COLLECTOR
 from riskstream.core.ports import TopicInfo
 from riskstream.core.records import Partition, Ticket
-from riskstream.core.watch import WatchLimits
+from riskstream.core.watching.watch import WatchLimits
 from riskstream.kafka.memory import MemoryBroker
-from riskstream.service.lanes import Done
-from riskstream.service.memory import Memory
-from riskstream.service.watching import WatchProcessor, WatchTopics
-from riskstream.service.watchlane import InForce
+from riskstream.service.stages.lanes import Done
+from riskstream.service.stages.memory import Memory
+from riskstream.service.stages.watching import WatchProcessor, WatchTopics
+from riskstream.service.stages.watchlane import InForce
 from riskstream.telemetry import Metrics, Telemetry
 
 LANE = Partition(load.TOPIC, 0)

@@ -25,7 +25,7 @@ from riskstream.kafka.config import KafkaConfig
 from riskstream.sections import Http, Watch
 from riskstream.sections.kafka import Kafka, Topics
 from riskstream.service import parts
-from riskstream.service.app import Daemon
+from riskstream.service.daemon.app import Daemon
 from riskstream.settings import Settings
 from riskstream.telemetry import Metrics, Telemetry
 

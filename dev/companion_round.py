@@ -31,19 +31,19 @@ import numpy as np  # noqa: E402 (the root comes first)
 
 from dev.kafka.serve import KafkaServer  # noqa: E402
 from dev.rationing import rows  # noqa: E402
-from riskstream.core import codec  # noqa: E402
+from riskstream.core.asking.labels import Given, Question  # noqa: E402
 from riskstream.core.clock import format_ms  # noqa: E402
-from riskstream.core.labels import Given, Question  # noqa: E402
 from riskstream.core.records import Output, Position  # noqa: E402
+from riskstream.core.watching import codec  # noqa: E402
 from riskstream.kafka.client import KafkaBroker  # noqa: E402
 from riskstream.kafka.config import KafkaConfig  # noqa: E402
 from riskstream.registry.store import resolve, set_alias  # noqa: E402
 from riskstream.scoring.torch_backend import TorchScorer  # noqa: E402
 from riskstream.trainer.config import load_config  # noqa: E402
-from riskstream.trainer.data import Example, load_examples, of  # noqa: E402
-from riskstream.trainer.evaluate import measure_slice  # noqa: E402
-from riskstream.trainer.forward import run  # noqa: E402
-from riskstream.trainer.refresh import examples_of  # noqa: E402
+from riskstream.trainer.data.examples import Example, load_examples, of  # noqa: E402
+from riskstream.trainer.measuring.evaluate import measure_slice  # noqa: E402
+from riskstream.trainer.measuring.forward import run  # noqa: E402
+from riskstream.trainer.versions.refresh import examples_of  # noqa: E402
 
 REFRESH = ROOT / "config" / "train" / "refresh.toml"
 FIGURES = (("severity", "kappa"), ("risk_score", "auc"), ("sentiment", "accuracy"), ("risk", "micro_f1"))

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from riskstream.core.measure import AGGREGATES
-from riskstream.core.mutes import DAYS
 from riskstream.core.records import SEVERITIES
-from riskstream.core.rules import SUBJECTS
-from riskstream.core.rules_table import SECONDS_MAX
-from riskstream.core.shapes import PARSERS
-from riskstream.core.shapes.frequency import OF as FREQUENCY_OF
-from riskstream.core.shapes.new import OF as NEW_OF
+from riskstream.core.rules.mutes import DAYS
+from riskstream.core.rules.rule import SUBJECTS
+from riskstream.core.rules.shapes import PARSERS
+from riskstream.core.rules.shapes.frequency import OF as FREQUENCY_OF
+from riskstream.core.rules.shapes.new import OF as NEW_OF
+from riskstream.core.rules.table import SECONDS_MAX
 
 TARGET = Path(__file__).parent.parent / "riskstream" / "schemas" / "rules.json"
 Schema = dict[str, Any]

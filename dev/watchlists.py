@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from riskstream.core.watchlist import parse_watchlist
-from riskstream.core.words import EVERYDAY
+from riskstream.core.reading.watchlist import parse_watchlist
+from riskstream.core.reading.words import EVERYDAY
 
 ROOT = Path(__file__).parents[1]
 ENTITIES = ROOT.parent / "shared" / "data" / "entities"

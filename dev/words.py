@@ -1,6 +1,6 @@
-"""Writes riskstream/core/words.py: everyday English words that are also tickers or company names.
+"""Writes riskstream/core/reading/words.py: everyday English words that are also tickers or company names.
 
-    .venv/bin/python dev/words.py && .venv/bin/ruff format riskstream/core/words.py
+    .venv/bin/python dev/words.py && .venv/bin/ruff format riskstream/core/reading/words.py
 
 A word counts as everyday when the project's English texts write it in small letters at least four times, and in small
 letters at least a third as often as in capitals (so that `nflx` in a careless tweet is none). Of words longer than

@@ -100,7 +100,7 @@ def run(config: Path | None, stages: tuple[str, ...]) -> int:
     settings = read_settings(config)
 
     async def work() -> None:
-        from riskstream.service.app import STAGES, Daemon
+        from riskstream.service.daemon.app import STAGES, Daemon
         from riskstream.telemetry.emit import Telemetry
         from riskstream.telemetry.metrics import Metrics
 
@@ -126,7 +126,7 @@ def run(config: Path | None, stages: tuple[str, ...]) -> int:
 @click.option("--json/--text", "as_json", default=None, help="Alerts as JSON lines; default: text on a terminal.")
 def demo(seconds: float, port: int, as_json: bool | None) -> int:
     """Run the whole daemon on the embedded broker with a packaged feed, and end."""
-    from riskstream.service.demo import run_demo
+    from riskstream.service.commands.demo import run_demo
 
     return run_async(run_demo(seconds=seconds, port=port, as_json=as_json))
 
@@ -159,8 +159,8 @@ def rules() -> None:
 @CONFIG
 def rules_check(files: tuple[Path, ...], config: Path | None) -> int:
     """Check rule files, or directories of them; without arguments, what the settings name."""
-    from riskstream.core.rulefile import check_files
-    from riskstream.service.files import rule_files
+    from riskstream.core.rules.rulefile import check_files
+    from riskstream.service.stages.files import rule_files
 
     failed = 0
     for file in files or (load(config).watch.rules,):
@@ -180,7 +180,7 @@ def rules_check(files: tuple[Path, ...], config: Path | None) -> int:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def rules_test(files: tuple[Path, ...]) -> int:
     """Run the cases of test files (`*.test.toml`, or directories of them) against the rules that they name."""
-    from riskstream.service.rulestests import run_files
+    from riskstream.service.commands.rulestests import run_files
 
     return run_files(files)
 
@@ -194,7 +194,7 @@ def topics() -> None:
 @CONFIG
 def topics_create(config: Path | None) -> int:
     """Create the topics that are missing; leave the others as they are."""
-    from riskstream.service.admin import create_topics
+    from riskstream.service.commands.admin import create_topics
 
     return run_async(create_topics(read_settings(config)))
 
@@ -203,7 +203,7 @@ def topics_create(config: Path | None) -> int:
 @CONFIG
 def topics_show(config: Path | None) -> int:
     """Show every topic that the settings name, as the broker has it."""
-    from riskstream.service.admin import show_topics
+    from riskstream.service.commands.admin import show_topics
 
     return run_async(show_topics(read_settings(config)))
 
@@ -212,7 +212,7 @@ def topics_show(config: Path | None) -> int:
 @CONFIG
 def doctor(config: Path | None) -> int:
     """Check settings, files, model, device, broker and topics, each with its fix."""
-    from riskstream.service.doctor import examine
+    from riskstream.service.commands.doctor import examine
 
     return run_async(examine(config))
 
@@ -222,7 +222,7 @@ def doctor(config: Path | None) -> int:
 @CONFIG
 def trainer(once: bool, config: Path | None) -> int:
     """The companion: learn from labels, publish a candidate, promote it if the gate lets it through."""
-    from riskstream.service.companion import run_once
+    from riskstream.service.commands.companion import run_once
 
     if not once:
         raise OperatorError(

@@ -23,7 +23,7 @@ def data() -> None:
 def card(config: Path, out: Path | None) -> int:
     """What the labelled files hold, as counts: labels, splits, copies, agreement, licences. Markdown."""
     from riskstream.trainer.config import load_config
-    from riskstream.trainer.data_card import data_card
+    from riskstream.trainer.measuring.data_card import data_card
 
     text = data_card(load_config(config))
     if out:
@@ -39,7 +39,7 @@ def card(config: Path, out: Path | None) -> int:
 def check(files: tuple[Path, ...], config: Path | None) -> int:
     """Read labelled files; what is wrong on stderr, line by line, and exit code 2 where anything is."""
     from riskstream.trainer.config import load_config
-    from riskstream.trainer.rows import HEADS, MISTAKES_MAX, check_rows, told
+    from riskstream.trainer.data.rows import HEADS, MISTAKES_MAX, check_rows, told
 
     names = load_config(config).labels if config else None
     labels = Labels(names.sentiment, names.severity, names.risk, names.topic) if names else None
@@ -65,8 +65,8 @@ def check(files: tuple[Path, ...], config: Path | None) -> int:
 @click.option("--from", "folder", type=PATH, help="A folder with the published files; else they are downloaded.")
 def fetch(names: tuple[str, ...], out: Path, folder: Path | None) -> int:
     """Fetch public sets (tfns, tfnt, sentfin) and write them as our rows; the published evaluation split is `test`."""
-    from riskstream.trainer.fetch import RECIPES
-    from riskstream.trainer.fetch import fetch as fetch_one
+    from riskstream.trainer.data.fetch import RECIPES
+    from riskstream.trainer.data.fetch import fetch as fetch_one
 
     for name in names:
         path, count = fetch_one(name, out, folder)

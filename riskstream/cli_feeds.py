@@ -18,7 +18,7 @@ from riskstream.cli_support import CONFIG, read_settings, run_async, stdout
 @CONFIG
 def publish(file: Path, topic: str, shift_to_now: bool, speed: float | None, config: Path | None) -> int:
     """Feed a JSONL file of documents to a topic."""
-    from riskstream.service.publish import publish_file
+    from riskstream.service.commands.publish import publish_file
 
     return run_async(publish_file(read_settings(config), file, topic, shift_to_now=shift_to_now, speed=speed))
 
@@ -30,7 +30,7 @@ def publish(file: Path, topic: str, shift_to_now: bool, speed: float | None, con
 @CONFIG
 def export(topic: str, first: str, last: str | None, config: Path | None) -> int:
     """Bring what is committed in a topic between two times back out, one JSON line each on stdout."""
-    from riskstream.service.export import export_topic
+    from riskstream.service.commands.export import export_topic
 
     return run_async(export_topic(read_settings(config), topic, first, last, stdout()))
 
@@ -65,8 +65,8 @@ def replay(
     **sought: Any,
 ) -> int:
     """Replay feeds (JSONL, CSV, Parquet) on event time; alerts go to stdout, one JSON line each."""
-    from riskstream.service.findings import Sought
-    from riskstream.service.workbench import ReplayJob, replay_files
+    from riskstream.service.commands.findings import Sought
+    from riskstream.service.commands.workbench import ReplayJob, replay_files
 
     job = ReplayJob(feeds, rules, watchlist, signals, save_signals, feed_name, speed, Sought(**sought))
     replay_files(read_settings(config), job, stdout())
@@ -78,7 +78,7 @@ def replay(
 @CONFIG
 def bootstrap(first: str, config: Path | None) -> int:
     """Let `spike` and `new` rules learn from kept signals, while the watch stage is stopped."""
-    from riskstream.service.bootstrap import bootstrap_watch
+    from riskstream.service.commands.bootstrap import bootstrap_watch
 
     return run_async(bootstrap_watch(read_settings(config), first))
 
@@ -96,6 +96,6 @@ def feeds() -> None:
 @CONFIG
 def feeds_reset(topic: str, partition: int | None, to: str, dry_run: bool, config: Path | None) -> int:
     """Go on elsewhere in a topic: past a gap, or back. Refuses while a daemon reads it."""
-    from riskstream.service.reset import Where, reset_feed
+    from riskstream.service.commands.reset import Where, reset_feed
 
     return run_async(reset_feed(read_settings(config), Where(topic, partition, to), dry_run=dry_run))

@@ -29,11 +29,11 @@ def train(config: Path, trials: int | None) -> int:
 
     configure_logging("INFO", None, conceal)
     if trials:
-        from riskstream.trainer.search import search
+        from riskstream.trainer.versions.search import search
 
         click.echo(json.dumps(search(config, trials)))
         return 0
-    from riskstream.trainer.run import train as run_training
+    from riskstream.trainer.versions.run import train as run_training
 
     if found := run_training(config):
         click.echo(json.dumps(found))
@@ -62,8 +62,8 @@ def evaluate(
     checks: bool,
 ) -> int:
     """Measure a model version on its labelled files: goals on stderr, a report beside the version, JSON on stdout."""
-    from riskstream.trainer.evaluate import evaluate as measure
-    from riskstream.trainer.report import goals_table
+    from riskstream.trainer.measuring.evaluate import evaluate as measure
+    from riskstream.trainer.measuring.report import goals_table
 
     known: frozenset[str] = frozenset()
     if leaked is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -49,6 +49,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "__main__": frozenset({"cli"}),
 }
 """Room → the other rooms that it may import; `riskstream` itself (the version) is open to all but core."""
+INNER: dict[str, tuple[str, ...]] = {
+    "core": ("reading", "lanes", "asking", "rules", "watching"),
+    "trainer": ("data", "measuring", "fitting", "versions"),
+    "service": ("stages", "sinks", "http", "daemon", "commands"),
+}
+"""Room → the rooms within it, in order: each imports only those before it; what stands in none of them imports none."""
 ONLY_IN: dict[str, frozenset[str]] = {
     "aiokafka": frozenset({"kafka"}),
     "cryptography": frozenset({"registry"}),
@@ -110,6 +116,21 @@ def wrong_imports(path: Path, source: str) -> list[str]:
     return wrong
 
 
+def inner_room(room: str, parts: Sequence[str]) -> int:
+    """The place of a module's inner room, from the parts of its name below the room; 0 for one that is in none."""
+    inner = INNER.get(room, ())
+    return inner.index(parts[0]) + 1 if parts and parts[0] in inner else 0
+
+
+def upward_imports(path: Path, source: str) -> list[str]:
+    """Imports of an inner room that stands behind this file's own."""
+    room = room_of(path)
+    here = inner_room(room, path.relative_to(ROOT / PACKAGE).parts[1:])
+    below = f"{PACKAGE}.{room}."
+    names = [name.removeprefix(below) for name in imported(path, source) if name.startswith(below)]
+    return [name for name in names if inner_room(room, name.split(".")) > here]
+
+
 def impurities(path: Path, source: str) -> list[str]:
     """What a file of the core imports or calls that is not a pure decision."""
     if room_of(path) != "core":
@@ -167,7 +188,15 @@ def unfinished(path: Path, source: str) -> list[str]:
 
 
 Check = Callable[[Path, str], list[str]]
-CHECKS: tuple[Check, ...] = (wrong_imports, impurities, sizes, missing_docstrings, swallowed, unfinished)
+CHECKS: tuple[Check, ...] = (
+    wrong_imports,
+    upward_imports,
+    impurities,
+    sizes,
+    missing_docstrings,
+    swallowed,
+    unfinished,
+)
 
 
 def package_files() -> list[Path]:
@@ -190,7 +219,7 @@ def test_every_module_keeps_the_rule(check: Check) -> None:
         (wrong_imports, "core/x.py", "from riskstream.kafka import lane"),
         (wrong_imports, "core/x.py", "from riskstream import __version__"),
         (wrong_imports, "core/x.py", "from ..kafka import lane"),
-        (wrong_imports, "core/x.py", "def f():\n    import riskstream.service.app"),
+        (wrong_imports, "core/x.py", "def f():\n    import riskstream.service.daemon.app"),
         (wrong_imports, "kafka/x.py", "from riskstream.telemetry import Metrics"),
         (wrong_imports, "kafka/x.py", "from riskstream.settings import Settings"),
         (wrong_imports, "scoring/x.py", "from riskstream.registry.store import resolve"),
@@ -199,6 +228,9 @@ def test_every_module_keeps_the_rule(check: Check) -> None:
         (wrong_imports, "service/x.py", "import aiokafka"),
         (wrong_imports, "service/x.py", "from torch import nn"),
         (wrong_imports, "settings.py", "from riskstream.service import app"),
+        (upward_imports, "core/x.py", "from riskstream.core.rules import fields"),
+        (upward_imports, "core/rules/x.py", "from riskstream.core.watching.cell import Cell"),
+        (upward_imports, "service/stages/x.py", "from ..daemon import app"),
         (impurities, "core/x.py", "import time"),
         (impurities, "core/x.py", "from os.path import join"),
         (impurities, "core/x.py", "import asyncio.events"),
@@ -225,8 +257,8 @@ def test_each_check_can_fail(check: Check, path: str, source: str) -> None:
     ("path", "source"),
     [
         ("kafka/x.py", "import aiokafka\nfrom riskstream import __version__\nfrom . import lane"),
-        ("service/companion.py", "from riskstream.trainer import fit"),
-        ("cli.py", "from riskstream.trainer.fit import fit\nfrom riskstream.service.app import Daemon"),
+        ("service/commands/companion.py", "from riskstream.trainer import fit"),
+        ("cli.py", "from riskstream.trainer.fitting.fit import fit\nfrom riskstream.service.daemon.app import Daemon"),
         ("trainer/x.py", "import torch\nfrom riskstream.scoring import heads"),
     ],
 )

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 import ahocorasick
 import msgspec
 
-from riskstream.core import codec
 from riskstream.core.clock import format_ms
-from riskstream.core.entities import Matcher
-from riskstream.core.feeds import Decoder, FeedSpec
+from riskstream.core.reading.entities import Matcher
+from riskstream.core.reading.feeds import Decoder, FeedSpec
 from riskstream.core.records import Encoded, Message, Position, Prediction, Watched
+from riskstream.core.watching import codec
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.service.pipeline import Preparer
 from riskstream.service.speaking import assemble, speak

@@ -14,7 +14,7 @@ from bench.streams.job import FixedScorer
 from riskstream.cli_support import run_async
 from riskstream.sections import Feed, Http, Watch
 from riskstream.sections.kafka import Kafka, Topics
-from riskstream.service.app import Daemon
+from riskstream.service.daemon.app import Daemon
 from riskstream.settings import Settings
 from riskstream.telemetry import Metrics, Telemetry
 

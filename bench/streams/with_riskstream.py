@@ -16,7 +16,7 @@ from riskstream.cli_support import run_async
 from riskstream.sections import Batching, Feed, Http, Scoring, Stages, Watch
 from riskstream.sections.kafka import Kafka, Topics
 from riskstream.sections.learning import Reviews
-from riskstream.service.app import Daemon
+from riskstream.service.daemon.app import Daemon
 from riskstream.settings import Settings
 from riskstream.telemetry import Metrics, Telemetry
 

@@ -21,7 +21,7 @@ import msgspec
 
 from riskstream.core.clock import format_ms
 from riskstream.core.contracts import SEVERITIES
-from riskstream.core.held import HeldReason
+from riskstream.core.rules.held import HeldReason
 from riskstream.report.chart import Span, timeline
 from riskstream.report.compare import Comparison
 from riskstream.report.episodes import Episode

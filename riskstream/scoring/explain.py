@@ -16,9 +16,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from riskstream.core.attribution import WEIGHT_MIN, Reading, Spans, candidates, groups, named, without
 from riskstream.core.passages import Span, logit, sentences
 from riskstream.core.ports import Scorer
+from riskstream.core.reading.attribution import WEIGHT_MIN, Reading, Spans, candidates, groups, named, without
 from riskstream.core.records import Encoded, Partition, Ticket
 
 BATCH = 32

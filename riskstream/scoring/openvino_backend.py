@@ -25,8 +25,8 @@ from openvino import opset13 as op
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from riskstream.core.asking.labels import HEADS
 from riskstream.core.errors import DamagedVersion, OperatorError
-from riskstream.core.labels import HEADS
 from riskstream.core.passages import Span
 from riskstream.core.records import Encoded, Labels, Prediction
 from riskstream.scoring.calibration import Array, predictions

@@ -20,9 +20,9 @@ from typing import TypeVar
 
 import msgspec
 
-from riskstream.core.attribution import Reading, Spans
 from riskstream.core.errors import InternalError, OperatorError
 from riskstream.core.ports import Scorer
+from riskstream.core.reading.attribution import Reading, Spans
 from riskstream.core.records import Encoded, Prediction
 from riskstream.scoring.explain import LeaveOut
 from riskstream.scoring.failures import meaning

@@ -14,10 +14,10 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
-from riskstream.core import text as texts
-from riskstream.core.attribution import Reading, Spans
 from riskstream.core.passages import WindowLimits
 from riskstream.core.ports import Scorer
+from riskstream.core.reading import text as texts
+from riskstream.core.reading.attribution import Reading, Spans
 from riskstream.core.records import Encoded, Prediction, Reason
 from riskstream.scoring.explain import ExplainLimits, LeaveOut
 from riskstream.scoring.worker import Worker

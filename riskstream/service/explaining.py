@@ -1,7 +1,7 @@
 """Explanations beside the scoring: asked once a document is scored, awaited by its signals, bounded in every way.
 
     ask(readings) ─► known? ─► at once
-                       └─► queue ─► its turn (`core/share.py`) ─► model thread ─► cache ─► done(spans)
+                       └─► queue ─► its turn (`core/lanes/share.py`) ─► model thread ─► cache ─► done(spans)
                              └── full, or the model failed ─► done without spans, and counted
 
 Rule 1. An explanation is a decoration: without it a signal is published all the same.
@@ -18,12 +18,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from riskstream.core.attribution import Reading, Spans
 from riskstream.core.errors import DeviceLost, InternalError
+from riskstream.core.lanes.share import Share
 from riskstream.core.ports import Scorer
+from riskstream.core.reading.attribution import Reading, Spans
 from riskstream.core.recent import Known
 from riskstream.core.records import Partition
-from riskstream.core.share import Share
 from riskstream.scoring.explain import ExplainLimits, LeaveOut
 from riskstream.scoring.worker import Worker
 from riskstream.telemetry.emit import Telemetry

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from riskstream.concealed import read_secret
-from riskstream.core.batching import BatchLimits
+from riskstream.core.asking.reviews import ReviewPolicy
 from riskstream.core.errors import OperatorError
-from riskstream.core.overload import Shedding
+from riskstream.core.lanes.batching import BatchLimits
+from riskstream.core.lanes.overload import Shedding
 from riskstream.core.passages import WindowLimits
 from riskstream.core.ports import Scorer, TopicInfo
-from riskstream.core.reviews import ReviewPolicy
 from riskstream.kafka.config import KafkaConfig
 from riskstream.scoring.explain import ExplainLimits
 from riskstream.sections import Batching, Models, Scoring

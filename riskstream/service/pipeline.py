@@ -16,15 +16,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from riskstream.core.entities import Matcher
 from riskstream.core.errors import InternalError
-from riskstream.core.feeds import Decoder
 from riskstream.core.passages import Span, WindowLimits, may_fit, to_read
 from riskstream.core.ports import Scorer
+from riskstream.core.reading.entities import Matcher
+from riskstream.core.reading.feeds import Decoder
+from riskstream.core.reading.telling import Telling, tellings
+from riskstream.core.reading.text import Origin
 from riskstream.core.recent import Recent
 from riskstream.core.records import MARKET, Document, Mention, Message, Reason, Rejected
-from riskstream.core.telling import Telling, tellings
-from riskstream.core.text import Origin
 from riskstream.telemetry.events import Outcome
 
 DUPLICATES_REMEMBERED = 100_000

@@ -17,13 +17,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from riskstream.core import codec
-from riskstream.core import text as texts
-from riskstream.core.attribution import Reading, Spans, places
 from riskstream.core.passages import Span, WindowLimits, apart, may_fit, to_read, worst
 from riskstream.core.ports import Scorer
+from riskstream.core.reading import text as texts
+from riskstream.core.reading.attribution import Reading, Spans, places
+from riskstream.core.reading.text import Origin
 from riskstream.core.records import Encoded, Partition, Passage, Prediction, Reason, Ticket
-from riskstream.core.text import Origin
+from riskstream.core.watching import codec
 
 _LANE = Partition("ask", 0)
 

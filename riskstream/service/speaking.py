@@ -14,15 +14,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from riskstream.core import codec
-from riskstream.core.attribution import Reading, Shown, Spans, excerpt
+from riskstream.core.asking.labels import Why
+from riskstream.core.asking.reviews import ReviewPolicy, review, why
 from riskstream.core.errors import InternalError
-from riskstream.core.labels import Why
 from riskstream.core.passages import worst
 from riskstream.core.ports import Scorer
+from riskstream.core.reading.attribution import Reading, Shown, Spans, excerpt
+from riskstream.core.reading.text import SNIPPET_CHARS_MAX
 from riskstream.core.records import Document, Mention, Output, Passage, Prediction, Reason, Rejected, Signal
-from riskstream.core.reviews import ReviewPolicy, review, why
-from riskstream.core.text import SNIPPET_CHARS_MAX
+from riskstream.core.watching import codec
 from riskstream.service.pipeline import Prepared, Window, text_of
 
 PASSAGE_CHARS_MAX = 500

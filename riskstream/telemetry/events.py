@@ -18,9 +18,9 @@ from typing import Literal
 
 import msgspec
 
-from riskstream.core.held import HeldReason
-from riskstream.core.labels import Why
+from riskstream.core.asking.labels import Why
 from riskstream.core.records import AlertReason, AlertState, Reason, Severity
+from riskstream.core.rules.held import HeldReason
 from riskstream.telemetry.configuration import ConfigKind as ConfigKind
 from riskstream.telemetry.configuration import ConfigLoaded as ConfigLoaded
 from riskstream.telemetry.configuration import ConfigRefused as ConfigRefused

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from riskstream.core.refusals import Refusal
+from riskstream.core.lanes.refusals import Refusal
 
 
 class ModelLoaded(msgspec.Struct, frozen=True):

@@ -19,10 +19,10 @@ from typing import assert_never
 import prometheus_client as prom
 from prometheus_client.exposition import choose_encoder
 
-from riskstream.core.held import HELD_REASONS
-from riskstream.core.labels import WHYS
+from riskstream.core.asking.labels import WHYS
+from riskstream.core.lanes.refusals import REFUSALS
 from riskstream.core.records import Partition, Reason, Severity
-from riskstream.core.refusals import REFUSALS
+from riskstream.core.rules.held import HELD_REASONS
 from riskstream.telemetry import events as ev
 from riskstream.telemetry import trials, watchdogs
 from riskstream.telemetry.configuration import ConfigMetrics

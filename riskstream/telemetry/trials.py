@@ -1,4 +1,4 @@
-"""What happened to texts under suspicion of ending processes: `service/tasting.py` tells it."""
+"""What happened to texts under suspicion of ending processes: `service/stages/tasting.py` tells it."""
 
 from __future__ import annotations
 

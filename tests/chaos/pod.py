@@ -11,7 +11,7 @@ from pathlib import Path
 
 from riskstream.cli import read_settings, run_async, stop_on_signals
 from riskstream.core.errors import OperatorError
-from riskstream.service.app import Daemon
+from riskstream.service.daemon.app import Daemon
 from riskstream.telemetry import Metrics, Telemetry
 from tests.chaos.model import ChaosScorer
 

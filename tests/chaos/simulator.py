@@ -32,7 +32,7 @@ from riskstream.core.records import Message, Output, Partition
 from riskstream.sections import Feed, Http, Stages, Watch
 from riskstream.sections.kafka import Topics
 from riskstream.service import parts
-from riskstream.service.app import Daemon
+from riskstream.service.daemon.app import Daemon
 from riskstream.settings import Settings
 from riskstream.telemetry import Metrics, Telemetry
 from tests.chaos.checker import Findings, check

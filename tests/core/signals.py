@@ -5,9 +5,9 @@ from typing import Any
 
 from riskstream.core.clock import format_ms
 from riskstream.core.records import Alert, Mention, Signal, Watched
-from riskstream.core.rulefile import parse_rules
-from riskstream.core.rules import RuleSet
-from riskstream.core.watch import Watch, WatchLimits
+from riskstream.core.rules.rule import RuleSet
+from riskstream.core.rules.rulefile import parse_rules
+from riskstream.core.watching.watch import Watch, WatchLimits
 
 START_MS = 1_773_014_400_000
 """2026-03-09T00:00:00Z, on the tick grid."""

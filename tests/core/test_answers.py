@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from riskstream.core.answers import Answers
+from riskstream.core.lanes.answers import Answers
 from riskstream.core.records import Encoded, Partition, Prediction, Ticket
 from riskstream.scoring.plain import ConstantScorer
 

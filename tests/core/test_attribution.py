@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.core.attribution import Reading, Spans, candidates, excerpt, groups, named, without, words
 from riskstream.core.passages import Span
+from riskstream.core.reading.attribution import Reading, Spans, candidates, excerpt, groups, named, without, words
 
 
 def pieces(text: str) -> list[Span]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.core.batching import Batcher, BatchLimits
-from riskstream.core.pace import Pace
+from riskstream.core.lanes.batching import Batcher, BatchLimits
+from riskstream.core.lanes.pace import Pace
 from riskstream.core.records import Encoded, Partition, Ticket
 
 LIMITS = BatchLimits(tokens_max=100, items_max=4, wait_ms_max=20, queue_max=10, look_ahead=8)

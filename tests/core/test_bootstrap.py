@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 
-from riskstream.core import bootstrap, state
 from riskstream.core.records import Alert, Signal
-from riskstream.core.watch import RENEWING, Watch
+from riskstream.core.watching import bootstrap, state
+from riskstream.core.watching.watch import RENEWING, Watch
 from tests.core.signals import SHOCK, START_MS, WATCHLIST, make_signal, rules
 from tests.core.test_picture import values_of
 from tests.core.test_state import TOPIC, Owner

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from riskstream.core.allowance import take, whole
-from riskstream.core.callers import CALLERS_MAX, parse_callers
+from riskstream.core.asking.allowance import take, whole
+from riskstream.core.asking.callers import CALLERS_MAX, parse_callers
 from riskstream.core.errors import OperatorError
 
 

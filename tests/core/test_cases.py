@@ -2,8 +2,8 @@
 
 import pytest
 
-from riskstream.core.cases import Case, check_cases
-from riskstream.core.casework import run_case
+from riskstream.core.watching.cases import Case, check_cases
+from riskstream.core.watching.casework import run_case
 from tests.core.signals import rules
 
 RULES = rules(

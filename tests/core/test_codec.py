@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.core.attribution import Shown
-from riskstream.core.codec import Scored, decode_alert, decode_signal, encode, read_alert, read_signal, signal
-from riskstream.core.deadletter import dead_letter
 from riskstream.core.errors import InternalError
+from riskstream.core.reading.attribution import Shown
+from riskstream.core.reading.deadletter import dead_letter
+from riskstream.core.reading.telling import Telling
 from riskstream.core.records import (
     Alert,
     Document,
@@ -30,7 +30,7 @@ from riskstream.core.records import (
     Signal,
     SubjectRef,
 )
-from riskstream.core.telling import Telling
+from riskstream.core.watching.codec import Scored, decode_alert, decode_signal, encode, read_alert, read_signal, signal
 
 SCHEMAS = Path(__file__).parents[2] / "riskstream" / "schemas"
 POSITION = Position("news", 3, 10_512)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from riskstream.core.denial import Heard, is_settled
 from riskstream.core.records import Alert, Signal
+from riskstream.core.rules.denial import Heard, is_settled
 from tests.core.signals import engine, make_signal
 
 LEVELS = {"0": "none", "1": "watch", "2": "material", "3": "severe"}

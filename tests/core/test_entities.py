@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.core.entities import Found, Matcher
-from riskstream.core.names import fold
+from riskstream.core.reading.entities import Found, Matcher
+from riskstream.core.reading.names import fold
+from riskstream.core.reading.text import clean
 from riskstream.core.records import Mention, Watched
-from riskstream.core.text import clean
 
 WATCHED = (
     Watched("PLCB", "Pellham Creek Bancorp", ("Pellham Creek Bank", "Pellham Creek", "PLCB", "佩勒姆溪银行")),

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskstream.core.codec import Scored, encode, signal
 from riskstream.core.errors import OperatorError
-from riskstream.core.feeds import Decoder, FeedSpec
+from riskstream.core.reading.feeds import Decoder, FeedSpec
+from riskstream.core.reading.telling import tellings
 from riskstream.core.records import Document, Labels, Mention, Message, Position, Prediction, Reason, Rejected
-from riskstream.core.telling import tellings
+from riskstream.core.watching.codec import Scored, encode, signal
 
 FEED = Path(__file__).parents[1] / "testdata" / "feed"
 SCHEMA = Path(__file__).parents[2] / "riskstream" / "schemas" / "document.json"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from riskstream.core.labels import (
+from riskstream.core.asking.labels import (
     HELD_OF,
     Fault,
     Given,

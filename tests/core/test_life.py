@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.core.life import IDLE, Hold, due_ms, step
 from riskstream.core.records import Life
+from riskstream.core.rules.life import IDLE, Hold, due_ms, step
 
 MINUTE = 60_000
 LETTER = {"idle": ".", "pending": "p", "firing": "F", "cooling": "c"}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.core.masking import mask
-from riskstream.core.text import clean
+from riskstream.core.reading.masking import mask
+from riskstream.core.reading.text import clean
 
 
 @pytest.mark.parametrize(

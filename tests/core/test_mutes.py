@@ -3,9 +3,9 @@
 import pytest
 
 from riskstream.core.clock import parse_ms
-from riskstream.core.mutes import QuietHours, Which
 from riskstream.core.records import Alert
-from riskstream.core.watch import Watch
+from riskstream.core.rules.mutes import QuietHours, Which
+from riskstream.core.watching.watch import Watch
 from tests.core.signals import START_MS, engine, make_signal, replaced, rules
 
 RULE = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from riskstream.core.asking.notices import ENDS_AFTER, RESOLVED_MS, WATCHDOG, Labels, Notice, Notices, labels_of
 from riskstream.core.clock import format_ms
-from riskstream.core.notices import ENDS_AFTER, RESOLVED_MS, WATCHDOG, Labels, Notice, Notices, labels_of
 from tests.report.alerts import MINUTE_MS, START_MS, life
 
 RESEND_MS = 60_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskstream.core.novelty import TELLINGS_MAX, Placed, Stories
+from riskstream.core.reading.sketch import sketches
 from riskstream.core.records import Signal
-from riskstream.core.sketch import sketches
+from riskstream.core.rules.novelty import TELLINGS_MAX, Placed, Stories
 from tests.core.signals import make_signal
 from tests.core.test_sketch import COPIES, OTHER_REPORT, REPORT
 

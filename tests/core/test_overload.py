@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from riskstream.core.feeds import Decoder, FeedSpec
-from riskstream.core.overload import Shedding, why_shed
+from riskstream.core.lanes.overload import Shedding, why_shed
+from riskstream.core.reading.feeds import Decoder, FeedSpec
 from riskstream.core.records import Document, Message, Position
 
 ARRIVED = 1_773_057_600_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from riskstream.core.pace import TOKENS_MIN, Pace
+from riskstream.core.lanes.pace import TOKENS_MIN, Pace
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from riskstream.core.asking.pages import Page, Wanted, cursor, page, read_cursor
 from riskstream.core.clock import format_ms
-from riskstream.core.pages import Page, Wanted, cursor, page, read_cursor
 from riskstream.core.records import Alert, AlertState, Mention, Severity, SubjectRef
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from riskstream.core import state
 from riskstream.core.errors import OperatorError
-from riskstream.core.families import Families
-from riskstream.core.picture import SIGNALS_MAX, Picture, picture
+from riskstream.core.reading.families import Families
 from riskstream.core.records import SubjectRef
-from riskstream.core.watch import Watch
+from riskstream.core.watching import state
+from riskstream.core.watching.picture import SIGNALS_MAX, Picture, picture
+from riskstream.core.watching.watch import Watch
 from tests.core.signals import SHOCK, START_MS, WATCHLIST, make_signal, rules
 from tests.core.test_state import Owner
 from tests.core.test_watch_properties import EVERYTHING, SIGNALS, signals_of

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riskstream.core.errors import InternalError
-from riskstream.core.progress import Progress
+from riskstream.core.lanes.progress import Progress
 from riskstream.core.records import Partition, Ticket
 
 LANE = Partition("news", 3)

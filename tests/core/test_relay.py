@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.core.batching import BatchLimits
+from riskstream.core.lanes.batching import BatchLimits
+from riskstream.core.lanes.relay import Relay
 from riskstream.core.records import Encoded, Partition, Ticket
-from riskstream.core.relay import Relay
 
 LIMITS = BatchLimits(tokens_max=100, items_max=4, wait_ms_max=20, queue_max=10, look_ahead=8)
 

@@ -9,7 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from riskstream.core.reviews import Chosen, ReviewPolicy, cut, review, why
+from riskstream.core.asking.reviews import Chosen, ReviewPolicy, cut, review, why
 from tests.core.signals import make_signal
 from tests.core.test_codec import DOCUMENT
 

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from riskstream.core.desk import Desk
-from riskstream.core.families import Families
+from riskstream.core.reading.families import Families
 from riskstream.core.records import MARKET, Alert, Watched
-from riskstream.core.rollups import Rollup, Router
+from riskstream.core.watching.desk import Desk
+from riskstream.core.watching.rollups import Rollup, Router
 from tests.core.signals import START_MS, make_signal, replaced, rules
 
 WATCHLIST = {

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from riskstream.core.errors import OperatorError
-from riskstream.core.levels import Limit, judge, reached
-from riskstream.core.life import Hold
-from riskstream.core.match import Sieve
-from riskstream.core.novelty import Placed
 from riskstream.core.records import Labels, WindowView
-from riskstream.core.rulefile import check_files, check_labels, check_rules, parse_rules
-from riskstream.core.rules import Rule, Taker, condition_hash, may_take, version
+from riskstream.core.rules.levels import Limit, judge, reached
+from riskstream.core.rules.life import Hold
+from riskstream.core.rules.match import Sieve
+from riskstream.core.rules.novelty import Placed
+from riskstream.core.rules.rule import Rule, Taker, condition_hash, may_take, version
+from riskstream.core.rules.rulefile import check_files, check_labels, check_rules, parse_rules
 from tests.core.signals import make_signal
 
 PLACED = Placed("s", 0, "wire")

@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from riskstream.core.rules_parts import Parts, match
-from riskstream.core.rules_table import Table
-from riskstream.core.shapes import PARSERS
+from riskstream.core.rules.parts import Parts, match
+from riskstream.core.rules.shapes import PARSERS
+from riskstream.core.rules.table import Table
 from tests.core.test_watch_properties import EVERYTHING
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from riskstream.core.share import Share
+from riskstream.core.lanes.share import Share
 
 
 def test_a_guest_waits_until_the_host_had_its_part() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.core.sketch import BITS, NEAR_BITS, PAIRS_MIN, as_bits, distance, sketches
+from riskstream.core.reading.sketch import BITS, NEAR_BITS, PAIRS_MIN, as_bits, distance, sketches
 
 REPORT = (
     "Osprey Ferries cancels all sailings after hull cracks found\nOsprey Ferries said on Friday that it has cancelled "

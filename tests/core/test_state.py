@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskstream.core import codec, state
 from riskstream.core.errors import OperatorError
-from riskstream.core.families import Families
+from riskstream.core.reading.families import Families
 from riskstream.core.records import Alert, Signal
-from riskstream.core.rollups import Router
-from riskstream.core.watch import Watch, WatchLimits
+from riskstream.core.watching import codec, state
+from riskstream.core.watching.rollups import Router
+from riskstream.core.watching.watch import Watch, WatchLimits
 from tests.core.signals import SHOCK, START_MS, WATCHLIST, make_signal, rules
 from tests.core.test_watch_properties import EVERYTHING, PEOPLE, SIGNALS, signals_of
 

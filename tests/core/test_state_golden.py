@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from riskstream.core import codec, state
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Alert, Signal
-from riskstream.core.watch import Watch, WatchLimits
+from riskstream.core.watching import codec, state
+from riskstream.core.watching.watch import Watch, WatchLimits
 from tests.core.signals import START_MS, WATCHLIST, make_signal, rules
 from tests.core.test_watch_properties import EVERYTHING
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from riskstream.core.stillness import Stillness
+from riskstream.core.lanes.stillness import Stillness
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from riskstream.core.suspicion import Note, read, write
+from riskstream.core.lanes.suspicion import Note, read, write
 
 ME, OTHER = "aa11", "bb22"
 SPAN = 1_500

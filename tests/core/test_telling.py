@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from riskstream.core.feeds import Decoder, FeedSpec
+from riskstream.core.reading.feeds import Decoder, FeedSpec
+from riskstream.core.reading.stance import stance
+from riskstream.core.reading.telling import tellings, voice
 from riskstream.core.records import Document, Message, Position
-from riskstream.core.stance import stance
-from riskstream.core.telling import tellings, voice
 
 NOON = 1_773_057_600_000
 SPEC = FeedSpec(name="wire", topic="news")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskstream.core.text import (
+from riskstream.core.reading.text import (
     Normalised,
     bad_character,
     clean,

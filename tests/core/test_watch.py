@@ -6,7 +6,7 @@ import pytest
 from riskstream.core.clock import format_ms
 from riskstream.core.phrases import span
 from riskstream.core.records import MARKET, Alert, Signal
-from riskstream.core.watch import Step, Watch
+from riskstream.core.watching.watch import Step, Watch
 from tests.core.signals import SHOCK, START_MS, WATCHLIST, engine, make_signal, replaced, rules
 
 

@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskstream.core.desk import Desk
 from riskstream.core.records import Alert, Signal, Watched
-from riskstream.core.watch import Step
+from riskstream.core.watching.desk import Desk
+from riskstream.core.watching.watch import Step
 from tests.core.signals import START_MS, make_signal, rules
 
 EVERYTHING = """

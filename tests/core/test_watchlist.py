@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from riskstream.core.entities import Matcher
 from riskstream.core.errors import OperatorError
+from riskstream.core.reading.entities import Matcher
+from riskstream.core.reading.watchlist import parse_watchlist, watchlist_hash
 from riskstream.core.records import Watched
-from riskstream.core.watchlist import parse_watchlist, watchlist_hash
 
 CONFIG = Path(__file__).parents[2] / "config"
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riskstream.core.measure import AGGREGATES, UNIT, Aggregate, Measure
-from riskstream.core.novelty import Placed
 from riskstream.core.records import Mention, Signal
-from riskstream.core.windows import Event, Window
+from riskstream.core.rules.novelty import Placed
+from riskstream.core.rules.windows import Event, Window
 
 WINDOW_MS = 10_000
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from riskstream.core.attribution import Reading, Spans, candidates, without
-from riskstream.core.entities import Matcher
 from riskstream.core.passages import logit
 from riskstream.core.ports import Scorer
+from riskstream.core.reading.attribution import Reading, Spans, candidates, without
+from riskstream.core.reading.entities import Matcher
+from riskstream.core.reading.text import clean, compose
+from riskstream.core.reading.watchlist import parse_watchlist
 from riskstream.core.records import Encoded, Partition, Ticket
-from riskstream.core.text import clean, compose
-from riskstream.core.watchlist import parse_watchlist
 from riskstream.scoring.explain import ExplainLimits, LeaveOut
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.scoring.torch_backend import TorchScorer

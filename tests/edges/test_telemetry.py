@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from riskstream.core.held import HELD_REASONS
 from riskstream.core.records import Reason
+from riskstream.core.rules.held import HELD_REASONS
 from riskstream.telemetry import Metrics, Telemetry, configure_logging, logs, trials, watchdogs
 from riskstream.telemetry import events as ev
 from riskstream.telemetry.repeats import Repeats

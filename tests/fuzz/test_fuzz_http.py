@@ -11,9 +11,9 @@ import aiohttp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.service.board import Board
 from riskstream.service.health import Health
 from riskstream.service.http.server import HttpServer
+from riskstream.service.stages.board import Board
 from riskstream.telemetry import Metrics
 from tests.fuzz.damage import ANYTHING, altered, as_json, damaged, fuzz
 from tests.service.test_http import score

@@ -15,12 +15,12 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskstream.core import codec
 from riskstream.core.clock import format_ms, parse_ms
-from riskstream.core.deadletter import dead_letter
-from riskstream.core.entities import Matcher
 from riskstream.core.errors import OperatorError
-from riskstream.core.feeds import Decoder, FeedSpec
+from riskstream.core.reading.deadletter import dead_letter
+from riskstream.core.reading.entities import Matcher
+from riskstream.core.reading.feeds import Decoder, FeedSpec
+from riskstream.core.reading.watchlist import parse_watchlist
 from riskstream.core.records import (
     Alert,
     Document,
@@ -35,9 +35,9 @@ from riskstream.core.records import (
     Ticket,
     Watched,
 )
-from riskstream.core.rulefile import check_files
-from riskstream.core.watch import Watch
-from riskstream.core.watchlist import parse_watchlist
+from riskstream.core.rules.rulefile import check_files
+from riskstream.core.watching import codec
+from riskstream.core.watching.watch import Watch
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed
 from riskstream.service.pipeline import Prepared, Preparer

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from riskstream.core.errors import OperatorError
-from riskstream.core.rulefile import parse_rules
+from riskstream.core.rules.rulefile import parse_rules
 from riskstream.report.compare import compare
 from riskstream.report.episodes import Episode, episodes
 from riskstream.report.prices import CLOSE_MS, DAY_MS, Day, lead, read_prices

@@ -16,8 +16,8 @@ from riskstream.kafka.memory import MemoryBroker
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Http, Section, Stages, Watch
 from riskstream.service import parts
-from riskstream.service.app import ROLLUPS, Daemon
-from riskstream.service.tracing import Traces
+from riskstream.service.daemon.app import ROLLUPS, Daemon
+from riskstream.service.daemon.tracing import Traces
 from riskstream.settings import Settings
 from riskstream.telemetry import Metrics, Telemetry
 from riskstream.telemetry.tracing import Tracing

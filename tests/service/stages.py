@@ -12,8 +12,8 @@ from riskstream.kafka.memory import MemoryBroker
 from riskstream.sections import Stages
 from riskstream.sections.trouble import Watchdogs
 from riskstream.service.health import Health
-from riskstream.service.lanes import Done, Finish, Restored
-from riskstream.service.stage import Stage
+from riskstream.service.stages.lanes import Done, Finish, Restored
+from riskstream.service.stages.stage import Stage
 from riskstream.telemetry import Metrics, Telemetry
 from tests.support.until import until
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from riskstream.core import codec
 from riskstream.core.clock import format_ms
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Alert
+from riskstream.core.watching import codec
 from riskstream.sections import Feed
-from riskstream.service.bootstrap import learn
+from riskstream.service.commands.bootstrap import learn
 from tests.service.daemons import NOW, RULES, Rig
 from tests.support.until import until
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from riskstream.core import codec
+from riskstream.core.asking.labels import in_held
 from riskstream.core.errors import OperatorError
-from riskstream.core.labels import in_held
 from riskstream.core.records import Output
+from riskstream.core.watching import codec
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.registry.store import set_alias
 from riskstream.scoring.manifest import read_manifest, verify
 from riskstream.service import parts
-from riskstream.service.companion import run_once
+from riskstream.service.commands.companion import run_once
 from riskstream.settings import Settings
 from tests.core.signals import make_signal
 from tests.service.desks import Desk, label, records, senseless, sound
@@ -116,7 +116,7 @@ async def test_the_newest_labels_are_kept_and_the_others_counted(tmp_path: Path)
 async def test_the_champion_moves_only_from_the_version_that_the_round_began_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from riskstream.service import companion
+    from riskstream.service.commands import companion
 
     desk = Desk(tmp_path)
     asked = companion.decide
@@ -135,7 +135,7 @@ async def test_the_champion_moves_only_from_the_version_that_the_round_began_wit
 async def test_a_round_that_was_killed_left_nothing_behind_and_is_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from riskstream.service import companion
+    from riskstream.service.commands import companion
 
     desk = Desk(tmp_path)
     broker = await broker_with(desk.settings, sound(120))

@@ -11,11 +11,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from riskstream.core import codec
 from riskstream.core.clock import format_ms
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import TopicInfo
 from riskstream.core.records import Encoded, Message, Output, Prediction
+from riskstream.core.watching import codec
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Http
 from riskstream.sections.learning import Reviews

@@ -7,10 +7,10 @@ from typing import Any
 
 import aiohttp
 
-from riskstream.core import state
 from riskstream.core.records import Message, Position
+from riskstream.core.watching import state
 from riskstream.sections import Feed, Http
-from riskstream.service.states import RECORD_BYTES, States
+from riskstream.service.stages.states import RECORD_BYTES, States
 from tests.service.daemons import Rig
 from tests.service.test_daemon import document
 from tests.service.test_http import described

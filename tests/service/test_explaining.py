@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from riskstream.core.attribution import Reading, Spans
+from riskstream.core.reading.attribution import Reading, Spans
 from riskstream.core.records import Encoded, Partition, Prediction
 from riskstream.scoring.explain import ExplainLimits
 from riskstream.scoring.worker import Worker

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from riskstream.core import codec
 from riskstream.core.records import Message, Output, Position
+from riskstream.core.watching import codec
 from riskstream.kafka.memory import MemoryBroker
-from riskstream.service.export import between, line_of
+from riskstream.service.commands.export import between, line_of
 from tests.core.signals import make_signal
 from tests.support.brokers import new_topic, publish
 

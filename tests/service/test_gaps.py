@@ -9,9 +9,9 @@ from riskstream.core.ports import TopicInfo
 from riskstream.core.records import Output, Partition
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.sections import Feed
-from riskstream.service import gaps
+from riskstream.service.commands.reset import Where, reset
 from riskstream.service.health import Health
-from riskstream.service.reset import Where, reset
+from riskstream.service.stages import gaps
 from riskstream.settings import Settings
 from riskstream.telemetry import Metrics, Telemetry
 from tests.service.stages import Upper, joined, make_broker, out, running, send, settled

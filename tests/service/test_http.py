@@ -23,13 +23,13 @@ from riskstream.core.records import Alert, AlertState, Mention, Severity, Subjec
 from riskstream.scoring.manifest import read_manifest
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.service.ask import score_chunk
-from riskstream.service.board import Board
 from riskstream.service.health import Health
 from riskstream.service.http import scoring
 from riskstream.service.http.answers import BODY_BYTES_MAX
 from riskstream.service.http.openapi import OPERATIONS, document
 from riskstream.service.http.server import HttpServer
 from riskstream.service.question import Wishes
+from riskstream.service.stages.board import Board
 from riskstream.telemetry import Metrics, Telemetry
 from riskstream.telemetry.events import CacheHits
 

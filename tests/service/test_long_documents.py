@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from riskstream.core import codec
 from riskstream.core.records import Alert, Signal
+from riskstream.core.watching import codec
 from riskstream.sections import Feed
 from riskstream.settings import Settings
 from tests.service.daemons import Rig

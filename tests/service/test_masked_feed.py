@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from riskstream.core import codec
 from riskstream.core.records import Output
+from riskstream.core.watching import codec
 from riskstream.sections import Feed
 from riskstream.sections.learning import Reviews
 from tests.service.daemons import Rig

@@ -22,9 +22,10 @@ from riskstream.kafka.writing import discard, seen
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Http, Stages, Watch
 from riskstream.sections.kafka import Kafka, Topics
-from riskstream.service import gaps, parts
-from riskstream.service import stage as stages
-from riskstream.service.app import Daemon
+from riskstream.service import parts
+from riskstream.service.daemon.app import Daemon
+from riskstream.service.stages import gaps
+from riskstream.service.stages import stage as stages
 from riskstream.settings import Settings
 from riskstream.telemetry import Metrics, Telemetry
 from tests.conftest import CI, REQUIRED

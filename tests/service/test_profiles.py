@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from riskstream.core.contracts import Alert
-from riskstream.core.desk import Desk
-from riskstream.core.entities import Matcher
 from riskstream.core.ports import Scorer
+from riskstream.core.reading.entities import Matcher
+from riskstream.core.watching.desk import Desk
 from riskstream.sections import Feed, Models
-from riskstream.service import files, parts, replay
+from riskstream.service import parts
+from riskstream.service.commands import replay
 from riskstream.service.pipeline import Preparer
+from riskstream.service.stages import files
 from riskstream.settings import Settings
 
 PROFILES = Path(__file__).parents[2] / "config" / "profiles"

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from riskstream.core.clock import parse_ms
-from riskstream.service.publish import plan, read_lines
+from riskstream.service.commands.publish import plan, read_lines
 
 NOW = parse_ms("2026-06-01T00:00:00Z")
 FILE = [

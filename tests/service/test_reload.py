@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from riskstream.core import codec
 from riskstream.core.records import Alert
+from riskstream.core.watching import codec
 from riskstream.sections import Feed
-from riskstream.service.app import ROLLUPS
-from riskstream.service.files import read_inputs
+from riskstream.service.daemon.app import ROLLUPS
+from riskstream.service.stages.files import read_inputs
 from riskstream.telemetry.events import ConfigLoaded, ConfigRefused, Event
 from tests.service.daemons import RULES, WATCHLIST, Rig
 from tests.service.test_daemon import document

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from riskstream.core import codec
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Alert, Output
+from riskstream.core.watching import codec
 from riskstream.sections import Feed
 from riskstream.service import parts
-from riskstream.service.app import ROLLUPS
+from riskstream.service.daemon.app import ROLLUPS
 from tests.service.daemons import NOW, Rig
 from tests.support.until import until
 

@@ -22,7 +22,8 @@ from riskstream.registry.url import Url
 from riskstream.sections import Feed, Http
 from riskstream.sections.sink import Sink
 from riskstream.sections.tracing import Tracing
-from riskstream.service import parts, tracing
+from riskstream.service import parts
+from riskstream.service.daemon import tracing
 from riskstream.service.sinks.config import target
 from riskstream.telemetry import configure_logging
 from tests.service.conftest import Call

@@ -17,20 +17,20 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from riskstream.core import codec
 from riskstream.core.clock import format_ms
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import Start
 from riskstream.core.records import Alert, Output
+from riskstream.core.watching import codec
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.sections import Stages
 from riskstream.sections.sink import Sink
 from riskstream.service.health import Health
-from riskstream.service.serving import follow_alerts
 from riskstream.service.sinks.alertmanager import AlertmanagerSink
 from riskstream.service.sinks.config import target
 from riskstream.service.sinks.webhook import WebhookProcessor, signed
-from riskstream.service.stage import Stage
+from riskstream.service.stages.serving import follow_alerts
+from riskstream.service.stages.stage import Stage
 from riskstream.telemetry import Metrics, Telemetry
 from tests.deploy.charts import tool
 from tests.report.alerts import life

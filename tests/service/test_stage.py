@@ -14,8 +14,8 @@ from riskstream.kafka.memory import MemoryBroker, MemoryLane
 from riskstream.kafka.memory_group import MemorySource
 from riskstream.sections import Stages
 from riskstream.service.health import Health
-from riskstream.service.lanes import AT_ONCE, Finish
-from riskstream.service.stage import REOPENINGS_MAX
+from riskstream.service.stages.lanes import AT_ONCE, Finish
+from riskstream.service.stages.stage import REOPENINGS_MAX
 from riskstream.telemetry import Metrics, Telemetry
 from tests.service.stages import LIMITS, Upper, joined, make_broker, make_stage, out, running, send, settled
 from tests.support.until import until

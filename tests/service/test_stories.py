@@ -17,13 +17,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from riskstream.core import codec
-from riskstream.core.desk import Desk
+from riskstream.core.reading.watchlist import parse_watchlist
 from riskstream.core.records import SEVERITIES, Alert, Signal
-from riskstream.core.rulefile import parse_rules
-from riskstream.core.watch import Watch
-from riskstream.core.watchlist import parse_watchlist
-from riskstream.service.replay import Tally, alerts_of, saved_signals
+from riskstream.core.rules.rulefile import parse_rules
+from riskstream.core.watching import codec
+from riskstream.core.watching.desk import Desk
+from riskstream.core.watching.watch import Watch
+from riskstream.service.commands.replay import Tally, alerts_of, saved_signals
 
 ROOT = Path(__file__).parents[2]
 FACTS = ROOT / "tests" / "testdata" / "stories"

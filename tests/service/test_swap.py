@@ -15,17 +15,17 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from riskstream.core import codec
 from riskstream.core.errors import GoldenFailed, UnsignedVersion
+from riskstream.core.lanes.refusals import REFUSALS
 from riskstream.core.records import Output, Signal
-from riskstream.core.refusals import REFUSALS
+from riskstream.core.watching import codec
 from riskstream.registry import store
 from riskstream.registry.signatures import sign
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Models
-from riskstream.service import files
 from riskstream.service.ask import score_chunk
-from riskstream.service.swap import Follower, Loaded, load_first
+from riskstream.service.stages import files
+from riskstream.service.stages.swap import Follower, Loaded, load_first
 from tests.service.daemons import Rig
 from tests.support import versions
 from tests.support.brokers import fresh

@@ -14,8 +14,8 @@ from riskstream.core.errors import OperatorError
 from riskstream.core.records import Message, Partition, Position, Ticket
 from riskstream.scoring.plain import ConstantScorer
 from riskstream.sections import Feed, Watch
-from riskstream.service.taster import ChildTaster, Score, score_as_daemon
-from riskstream.service.tasting import GROUP_MAX, Tasting, Work
+from riskstream.service.stages.taster import ChildTaster, Score, score_as_daemon
+from riskstream.service.stages.tasting import GROUP_MAX, Tasting, Work
 from riskstream.settings import Settings
 from riskstream.telemetry import Metrics, Telemetry
 from tests.chaos.documents import KILL

@@ -24,8 +24,9 @@ from riskstream.kafka.client import KafkaBroker
 from riskstream.sections import Feed
 from riskstream.sections.kafka import Kafka, Topics
 from riskstream.sections.tracing import Tracing as Section
-from riskstream.service import parts, tracing
-from riskstream.service.app import wall_ms
+from riskstream.service import parts
+from riskstream.service.daemon import tracing
+from riskstream.service.daemon.app import wall_ms
 from riskstream.settings import Settings
 from riskstream.telemetry.tracing import Collector, Tracing, exporting, following
 from tests.service.daemons import RULES, Rig
@@ -218,7 +219,7 @@ def test_a_state_that_is_too_long_is_left_out_and_the_trace_kept() -> None:
 
 def test_where_nothing_is_traced_its_libraries_are_not_even_imported() -> None:
     code = (
-        "import sys; from riskstream.service.app import Daemon; from riskstream.settings import Settings;"
+        "import sys; from riskstream.service.daemon.app import Daemon; from riskstream.settings import Settings;"
         "from riskstream.telemetry import Metrics, Telemetry; d = Daemon(Settings(), Telemetry(Metrics()));"
         "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules) or d._traces is not None)"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from riskstream.service.turns import Turns
+from riskstream.service.stages.turns import Turns
 
 
 async def test_no_more_than_so_many_at_once_and_first_come_first_served() -> None:

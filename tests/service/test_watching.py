@@ -8,18 +8,18 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from riskstream.core import codec
 from riskstream.core.errors import OperatorError
 from riskstream.core.ports import Start, TopicInfo
 from riskstream.core.records import Alert, Output, Partition, Watched
-from riskstream.core.watch import WatchLimits
+from riskstream.core.watching import codec
+from riskstream.core.watching.watch import WatchLimits
 from riskstream.kafka.memory import MemoryBroker
 from riskstream.sections import Stages
 from riskstream.service.health import Health
-from riskstream.service.memory import Memory
-from riskstream.service.stage import Stage
-from riskstream.service.watching import RENEWED_AT_ONCE, WatchProcessor, WatchTopics
-from riskstream.service.watchlane import InForce
+from riskstream.service.stages.memory import Memory
+from riskstream.service.stages.stage import Stage
+from riskstream.service.stages.watching import RENEWED_AT_ONCE, WatchProcessor, WatchTopics
+from riskstream.service.stages.watchlane import InForce
 from riskstream.telemetry import Metrics, Telemetry
 from riskstream.telemetry.events import Event, LaneRestored
 from tests.core.signals import SHOCK, START_MS, WATCHLIST, make_signal, rules

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from riskstream.service import replay
+from riskstream.service.commands import replay
 from tests.core.signals import START_MS, make_signal
 from tests.service.conftest import ROOT, Call
 from tests.service.test_commands import WATCHLIST

@@ -10,7 +10,7 @@ import msgspec
 from riskstream.registry import store
 from riskstream.scoring.golden import GOLDEN
 from riskstream.scoring.manifest import WEIGHTS, read_manifest, sha256, write_manifest
-from riskstream.trainer.tiny import LABELS, build_tiny
+from riskstream.trainer.versions.tiny import LABELS, build_tiny
 
 
 def registry(folder: Path, *versions: str) -> Path:

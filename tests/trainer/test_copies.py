@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from riskstream.trainer.copies import Index, bands, copies, jaccard, leaders, plain, share_of, shingles, signatures
+from riskstream.trainer.data.copies import Index, bands, copies, jaccard, leaders, plain, share_of, shingles, signatures
 
 WORDS = """acme bolt corex drops gains loss bank plant court fine bond north rate sugar tender spring port ship coal
 firm loan""".split()  # noqa: SIM905

@@ -12,14 +12,14 @@ import pytest
 
 from riskstream.core.errors import OperatorError
 from riskstream.core.records import Labels
-from riskstream.trainer.augment import Augmenter, orders
-from riskstream.trainer.batches import drawn
-from riskstream.trainer.bias import templates
 from riskstream.trainer.config import AugmentConfig, DataConfig, DataFile, SplitShares, load_config
-from riskstream.trainer.copies import copies
-from riskstream.trainer.data import Example, leaked, load_examples, load_rows, of
+from riskstream.trainer.data.augment import Augmenter, orders
+from riskstream.trainer.data.copies import copies
+from riskstream.trainer.data.examples import Example, leaked, load_examples, load_rows, of
+from riskstream.trainer.data.rows import check_rows
+from riskstream.trainer.fitting.batches import drawn
 from riskstream.trainer.lengths import by_length
-from riskstream.trainer.rows import check_rows
+from riskstream.trainer.measuring.bias import templates
 
 LABELS = Labels(
     ("negative", "neutral", "positive"), ("none", "watch", "material", "severe"), ("credit", "legal"), ("Macro",)

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 
 from riskstream.cli_data import data
 from riskstream.core.errors import OperatorError
-from riskstream.trainer.agreement import SecondLabels, agreement
 from riskstream.trainer.config import load_config
-from riskstream.trainer.fetch import RECIPES, TOPICS, fetch
-from riskstream.trainer.rows import Row, read_rows
+from riskstream.trainer.data.fetch import RECIPES, TOPICS, fetch
+from riskstream.trainer.data.rows import Row, read_rows
+from riskstream.trainer.measuring.agreement import SecondLabels, agreement
 
 SHIPPED = Path(__file__).parents[2] / "config" / "train" / "finrisk.toml"
 

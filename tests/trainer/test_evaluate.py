@@ -17,14 +17,14 @@ from riskstream.cli_models import evaluate as command
 from riskstream.core.errors import OperatorError
 from riskstream.scoring.manifest import read_manifest
 from riskstream.scoring.torch_backend import TorchScorer
-from riskstream.trainer.bias import Read, bias, grid, shift, templates
-from riskstream.trainer.compare import Change, Comparison, changes, compare, mcnemar
-from riskstream.trainer.data import Example
-from riskstream.trainer.evaluate import evaluate
-from riskstream.trainer.goals import GOALS, Goal, judge
-from riskstream.trainer.report import table
-from riskstream.trainer.scored import Scored, figure, kin, scored
-from riskstream.trainer.slices import bucket, full_slices
+from riskstream.trainer.data.examples import Example
+from riskstream.trainer.measuring.bias import Read, bias, grid, shift, templates
+from riskstream.trainer.measuring.compare import Change, Comparison, changes, compare, mcnemar
+from riskstream.trainer.measuring.evaluate import evaluate
+from riskstream.trainer.measuring.goals import GOALS, Goal, judge
+from riskstream.trainer.measuring.report import table
+from riskstream.trainer.measuring.scored import Scored, figure, kin, scored
+from riskstream.trainer.measuring.slices import bucket, full_slices
 
 TINY = Path(__file__).parents[2] / "models" / "tiny" / "1"
 SENTIMENTS = ("negative", "neutral", "positive")

@@ -11,11 +11,17 @@ import torch
 from riskstream.core.records import Labels
 from riskstream.scoring.calibration import predictions, softmax, upper_logit
 from riskstream.scoring.manifest import Platt
-from riskstream.trainer.calibrate import calibrate, category_thresholds, fit_platt, recall_threshold, temperature
-from riskstream.trainer.data import Example
-from riskstream.trainer.loop import rate
-from riskstream.trainer.loss import UNLABELLED, contrast, severity_loss
-from riskstream.trainer.metrics import auc, brier_skill, ece, f1, kappa, levels_of, macro_f1
+from riskstream.trainer.data.examples import Example
+from riskstream.trainer.fitting.loop import rate
+from riskstream.trainer.fitting.loss import UNLABELLED, contrast, severity_loss
+from riskstream.trainer.measuring.calibrate import (
+    calibrate,
+    category_thresholds,
+    fit_platt,
+    recall_threshold,
+    temperature,
+)
+from riskstream.trainer.measuring.metrics import auc, brier_skill, ece, f1, kappa, levels_of, macro_f1
 
 
 def ints(*values: int) -> np.ndarray:

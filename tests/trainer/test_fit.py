@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import load_file
 
 from riskstream.core.errors import OperatorError
-from riskstream.trainer import network
-from riskstream.trainer.batches import Batches, Share
 from riskstream.trainer.config import Leg, TrainConfig
-from riskstream.trainer.data import load_examples, of
-from riskstream.trainer.fit import NET, FitReport, fit, last_checkpoint, mean_of, resumable
-from riskstream.trainer.legs import fit_legs, with_leg
-from riskstream.trainer.run import base_of, labels_of, whole_scorer
+from riskstream.trainer.data.examples import load_examples, of
+from riskstream.trainer.fitting import network
+from riskstream.trainer.fitting.batches import Batches, Share
+from riskstream.trainer.fitting.fit import NET, FitReport, fit, last_checkpoint, mean_of, resumable
+from riskstream.trainer.fitting.legs import fit_legs, with_leg
+from riskstream.trainer.versions.run import base_of, labels_of, whole_scorer
 from tests.trainer.bases import small_run
 
 
@@ -69,7 +69,7 @@ def test_legs_go_on_from_each_other_and_are_not_done_twice(tmp_path: Path, monke
     assert all(torch.allclose(first[name], last[name], atol=1e-6) for name in first)
     alone = fit(with_leg(told, legs[0], ""), labels, train, valid, tmp_path / "alone")
     assert report.steps == 2 * alone.steps
-    monkeypatch.setattr("riskstream.trainer.legs.fit", None)  # a leg that is done is not fitted again
+    monkeypatch.setattr("riskstream.trainer.fitting.legs.fit", None)  # a leg that is done is not fitted again
     assert fit_legs(told, labels, train, valid, out) == report
 
 
@@ -152,8 +152,8 @@ def test_batches_are_a_function_of_their_seed_and_shared_without_overlap(tmp_pat
 
 def first(config: TrainConfig, examples: list[Any], share: Share, count: int) -> list[list[list[int]]]:
     from riskstream.scoring.tokenizer import PairTokenizer
-    from riskstream.trainer.augment import Augmenter
-    from riskstream.trainer.loss import Targets
+    from riskstream.trainer.data.augment import Augmenter
+    from riskstream.trainer.fitting.loss import Targets
 
     tokenizer = PairTokenizer.load(Path(config.model.base) / "tokenizer.json", 64)
     augmenter = Augmenter(config.augment, examples)

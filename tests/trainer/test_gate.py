@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from riskstream.trainer.gate import Answers, Limits, changes, decide
+from riskstream.trainer.measuring.gate import Answers, Limits, changes, decide
 
 LIMITS = Limits(worse_max=0.01, calibration_worse_max=0.02)
 

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from riskstream.core.errors import OperatorError
 from riskstream.trainer.config import ModelConfig
-from riskstream.trainer.prune import cut_base, kept_layers
+from riskstream.trainer.fitting.prune import cut_base, kept_layers
 from tests.trainer.bases import write_base
 
 PIECES = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁acme", "▁falls", "▁bolt", "▁rises", "a", "b", "<mask>"]

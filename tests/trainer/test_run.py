@@ -12,9 +12,9 @@ import pytest
 
 from riskstream.core.errors import OperatorError
 from riskstream.scoring.torch_backend import TorchScorer
-from riskstream.trainer.evaluate import evaluate
-from riskstream.trainer.run import train
-from riskstream.trainer.tiny import build_tiny
+from riskstream.trainer.measuring.evaluate import evaluate
+from riskstream.trainer.versions.run import train
+from riskstream.trainer.versions.tiny import build_tiny
 from tests.trainer.bases import small_run, toml_value, write_base, write_config, write_rows
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 
 from riskstream.core.errors import OperatorError
 from riskstream.trainer.config import SearchConfig
-from riskstream.trainer.search import check_ranges, search
+from riskstream.trainer.versions.search import check_ranges, search
 from tests.trainer.bases import small_run
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskstream.trainer import bootstrap, metrics, weighted
-from riskstream.trainer.bootstrap import Interval, blocks, clusters, interval, replicates
-from riskstream.trainer.details import alert_rate, confusion, precision_recall, reliability, yes_no
+from riskstream.trainer.measuring import bootstrap, metrics, weighted
+from riskstream.trainer.measuring.bootstrap import Interval, blocks, clusters, interval, replicates
+from riskstream.trainer.measuring.details import alert_rate, confusion, precision_recall, reliability, yes_no
 
 ONES = np.ones((1, 4))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from riskstream.trainer.windows import PASSAGES_MIN, fit_window_log
+from riskstream.trainer.measuring.windows import PASSAGES_MIN, fit_window_log
 
 
 def passages(noise: float) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from riskstream.core.pages import PAGE_MAX, Wanted, page, read_cursor
-from riskstream.service.board import Board
+from riskstream.core.asking.pages import PAGE_MAX, Wanted, page, read_cursor
 from riskstream.service.http.answers import Entity, refused, told
-from riskstream.service.states import Pictures
+from riskstream.service.stages.board import Board
+from riskstream.service.stages.states import Pictures
 
 
 class Reading:

@@ -10,8 +10,8 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from riskstream.core.picture import Picture
 from riskstream.core.records import Alert, Labels, Passage
+from riskstream.core.watching.picture import Picture
 from riskstream.scoring.manifest import Thresholds
 
 BODY_BYTES_MAX = 1_048_576

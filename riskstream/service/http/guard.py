@@ -20,8 +20,8 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from riskstream.core.allowance import take, whole
-from riskstream.core.callers import Callers
+from riskstream.core.asking.allowance import take, whole
+from riskstream.core.asking.callers import Callers
 from riskstream.service.http.answers import refused
 
 _EVERYBODY = ""

@@ -1,7 +1,7 @@
 """`GET /v1/openapi.json`: what the port answers, as an OpenAPI 3.1 document made from the structs of the answers.
 
     OPERATIONS (path, method, what may be answered) ┐
-    structs of answers.py, core/pages.py, contracts ┴─► document(version)
+    structs of answers.py, core/asking/pages.py, contracts ┴─► document(version)
 
 A test holds it to the routes of the port, and real answers of every operation to its schemas.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from riskstream.core.pages import PAGE_MAX, Page, Wanted
+from riskstream.core.asking.pages import PAGE_MAX, Page, Wanted
 from riskstream.service.http.answers import Entity, Live, ModelFacts, Problem, Ready, Scores, Text, Texts
 
 JsonObject = dict[str, Any]

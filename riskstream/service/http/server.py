@@ -22,10 +22,9 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from riskstream import __version__
-from riskstream.core.callers import parse_callers
+from riskstream.core.asking.callers import parse_callers
 from riskstream.core.errors import OperatorError
 from riskstream.sections import Http
-from riskstream.service.board import Board
 from riskstream.service.health import Health
 from riskstream.service.http.alerts import Reading
 from riskstream.service.http.answers import BODY_BYTES_MAX, Live, Ready, refused, told
@@ -33,6 +32,7 @@ from riskstream.service.http.guard import Guard
 from riskstream.service.http.openapi import document
 from riskstream.service.http.scoring import Score, Scoring
 from riskstream.service.question import Wishes
+from riskstream.service.stages.board import Board
 from riskstream.telemetry import Metrics, Telemetry
 from riskstream.telemetry.events import RequestFailed
 

@@ -1,7 +1,7 @@
 """Alertmanager, API v2: tells it what fires until it is over.
 
 Every pod with the serve stage tells all: Alertmanager counts an alert with the same labels once, so no pod has to be
-the one. What to tell, and when, is decided in `core/notices.py`.
+the one. What to tell, and when, is decided in `core/asking/notices.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import aiohttp
 import msgspec
 
-from riskstream.core.notices import Notices
+from riskstream.core.asking.notices import Notices
 from riskstream.core.records import Alert
 from riskstream.service.sinks.config import Target, takes
 from riskstream.service.sinks.post import post

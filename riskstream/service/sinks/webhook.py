@@ -23,12 +23,12 @@ from collections.abc import Callable, Sequence
 
 import aiohttp
 
-from riskstream.core import codec
 from riskstream.core.ports import Ends, Partitions
 from riskstream.core.records import Alert, Message, Partition, Rejected, Ticket
-from riskstream.service.lanes import Done, Finish, Restored
+from riskstream.core.watching import codec
 from riskstream.service.sinks.config import Target, takes
 from riskstream.service.sinks.post import post
+from riskstream.service.stages.lanes import Done, Finish, Restored
 from riskstream.telemetry.emit import Telemetry
 from riskstream.telemetry.events import SinkFailed
 

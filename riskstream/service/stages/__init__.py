@@ -1,0 +1,1 @@
+"""The stages and their lanes: consumer groups, transactions, and what a stage looks after."""

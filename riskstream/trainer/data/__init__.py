@@ -1,0 +1,1 @@
+"""Labelled rows: read, checked, split, merged, altered, and counted."""

@@ -1,0 +1,1 @@
+"""The network in training: batches, losses, the loop, legs, and what is left of a base."""

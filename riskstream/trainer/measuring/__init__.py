@@ -1,0 +1,1 @@
+"""Figures of a version on labelled rows, with their intervals, reports, and what `valid` decides."""
