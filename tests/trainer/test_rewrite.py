@@ -11,9 +11,10 @@ import pytest
 
 from riskstream.core.errors import OperatorError
 from riskstream.trainer.config import AugmentConfig, RewriteConfig
+from riskstream.trainer.data import rewrite
 from riskstream.trainer.data.augment import Augmenter
 from riskstream.trainer.data.back_translate import back_translated, usable
-from riskstream.trainer.data.examples import Example, rewrite
+from riskstream.trainer.data.examples import Example
 from riskstream.trainer.data.rewrite import Rewriter, dressed, renamed, rewriter_of, synonyms, typos, watchlist_names
 
 ROOT = Path(__file__).parents[2]
