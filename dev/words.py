@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
-OUT = Path(__file__).parents[1] / "riskstream" / "core" / "words.py"
+OUT = Path(__file__).parents[1] / "riskstream" / "core" / "reading" / "words.py"
 TEXTS = (
     "sentiment/tfns",
     "sentiment/sentfin",
