@@ -10,7 +10,6 @@ Links and anchors are checked by `make site`; kubectl and helm by tests/deploy/t
 
 from __future__ import annotations
 
-import ast
 import functools
 import importlib.util
 import re
@@ -125,8 +124,7 @@ def test_every_program_that_python_is_asked_for_is_there() -> None:
 
 def functions_of(file: str) -> set[str]:
     """The names of a file's functions."""
-    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    return set(re.findall(r"^(?:async )?def (\w+)\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def test_every_test_that_a_page_names_is_there() -> None:
