@@ -32,7 +32,6 @@ from tests.support.brokers import delete_topic
 from tests.support.until import until
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
-DISK_MB = 128
 PATIENCE_S = 150.0
 Delivery = Literal["exactly_once", "at_least_once"]
 FEEDS = ("wire", "posts")
@@ -124,10 +123,6 @@ class Site:
         """Every lane is read."""
         async with asyncio.timeout(PATIENCE_S):
             await self.daemon.health.until([f"{stage}.lanes" for stage in STAGES])
-
-    async def waits(self, *, is_so: bool) -> None:
-        """Every stage waits for the broker, or none does."""
-        await self.until(lambda: {self.metric("stage_waiting", stage=s) for s in STAGES} == {float(is_so)})
 
     async def until(self, fact: Callable[[], object]) -> None:
         """A fact that takes what real brokers take."""
