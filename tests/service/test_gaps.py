@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
-from riskstream.core.errors import OperatorError
+from riskstream.core.errors import BrokerUnreachable, OperatorError
 from riskstream.core.ports import TopicInfo
 from riskstream.core.records import Output, Partition
 from riskstream.kafka.memory import MemoryBroker
@@ -114,6 +116,48 @@ async def test_a_topic_that_is_deleted_under_the_stage_is_named_and_other_topics
         await broker.rebalance("app.score")
         await until(lambda: "the topic was made anew since" in seen.why)
     assert await out(broker) == ["A", "B"]
+
+
+class Reachable(MemoryBroker):
+    """A broker that may be away: then nobody learns of its topics, and it says nothing else either."""
+
+    away = False
+
+    async def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
+        if self.away:
+            raise BrokerUnreachable("kafka.bootstrap_servers", "here", "no broker can be reached", "start it")
+        return await super().topic_ids(topics)
+
+
+async def test_a_stage_without_work_says_that_all_brokers_are_away_and_goes_on_when_one_is_back() -> None:
+    broker, seen = Reachable(now_ms=lambda: 1_000), Watcher()
+    await broker.create_topics([TopicInfo(name, 1) for name in ("in", "out", "last")])
+    async with running(broker, Upper(), seen.health, seen.telemetry) as stage:
+        await joined(stage)
+        broker.away = True
+        await until(lambda: seen.metric("stage_waiting") == 1)
+        assert "no broker can be reached" in seen.why
+        broker.away = False
+        await until(lambda: seen.metric("stage_waiting") == 0 and stage.lanes_ready)
+        await send(broker, "a")
+        await settled(broker)
+    assert await out(broker) == ["A"]
+
+
+async def test_a_broker_that_misses_fewer_looks_than_that_ends_no_membership() -> None:
+    broker = Reachable(now_ms=lambda: 1_000)
+    await broker.create_topics([TopicInfo("in", 1)])
+    looks = gaps.Gaps(broker, ["in"], {})
+    for _ in range(3):
+        broker.away = True
+        for _ in range(gaps.AWAY_LOOKS - 1):
+            await looks.look(lambda gap: None)
+        broker.away = False
+        await looks.look(lambda gap: None)
+    broker.away = True
+    with pytest.raises(BrokerUnreachable):
+        for _ in range(gaps.AWAY_LOOKS):
+            await looks.look(lambda gap: None)
 
 
 async def test_where_a_partition_begins_is_chosen_once() -> None:

@@ -1,4 +1,4 @@
-"""A broker that loses a topic under a daemon at work: told by its name, nothing of the other feed is lost."""
+"""A broker that goes away or loses a topic under a daemon at work: told in a line, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ Lose = Callable[[KafkaServer, Path], None]
 class Site:
     """A broker of this test's own, a daemon on it, and documents that keep coming to two feeds."""
 
-    def __init__(self, folder: Path, disk: Path, delivery: Delivery = "exactly_once") -> None:
+    def __init__(self, folder: Path, delivery: Delivery = "exactly_once") -> None:
         (folder / "watchlist.csv").write_text(WATCHLIST)
         (folder / "rules.toml").write_text(RULES + GROUP_RULE)
-        self.disk, self.server = disk, KafkaServer(disk, heap_mb=300)
+        self.server = KafkaServer(folder / "broker", heap_mb=300)
         self.settings = Settings(
             app="outage",
             feed=tuple(Feed(name=name, topic=name, start="earliest", partitions=2) for name in FEEDS),
@@ -124,6 +124,10 @@ class Site:
         async with asyncio.timeout(PATIENCE_S):
             await self.daemon.health.until([f"{stage}.lanes" for stage in STAGES])
 
+    async def waits(self, *, is_so: bool) -> None:
+        """Every stage waits for the broker, or none does."""
+        await self.until(lambda: {self.metric("stage_waiting", stage=s) for s in STAGES} == {float(is_so)})
+
     async def until(self, fact: Callable[[], object]) -> None:
         """A fact that takes what real brokers take."""
         await until(fact, PATIENCE_S, 0.1)
@@ -183,12 +187,52 @@ def _jars() -> None:
         pytest.fail(str(error)) if REQUIRED else pytest.skip(str(error))
 
 
+def told(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, object]]:
+    """The lines of an event."""
+    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    return [line for line in lines if line["event"] == name]
+
+
+async def is_told_once(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """The broker is away: each stage says so in one line, and in `/readyz`."""
+    await site.waits(is_so=True)
+    lines = told(caplog, "stage waits")
+    assert sorted(str(line["stage"]) for line in lines) == sorted(STAGES)
+    assert all("no broker can be reached" in str(line["detail"]) for line in lines)
+    ready, why = site.daemon.health.ready()
+    assert not ready
+    assert "no broker can be reached" in why["score.lanes"]
+
+
+async def goes_on(site: Site) -> None:
+    """The broker is back, and nothing is lost or repeated."""
+    await asyncio.to_thread(site.server.start)
+    await site.ready()
+    await site.waits(is_so=False)
+    await site.scored(100)
+    await site.nothing_is_lost_or_twice()
+
+
+@pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
+@pytest.mark.usefixtures("_jars")
+async def test_brokers_that_are_all_away_are_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, delivery: Delivery
+) -> None:
+    caplog.set_level("INFO", "riskstream")
+    async with Site(tmp_path, delivery).running() as site:
+        site.server.stop(kill=True)
+        await is_told_once(site, caplog)
+        await goes_on(site)
+        transactional = (await site.broker._cluster._connected()).list_topics()
+        assert ("__transaction_state" in await transactional) is (delivery == "exactly_once")
+
+
 @pytest.mark.usefixtures("_jars")
 async def test_a_topic_that_is_deleted_under_load_is_named_and_the_other_feed_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "riskstream")
-    async with Site(tmp_path, tmp_path / "broker").running() as site:
+    async with Site(tmp_path).running() as site:
         await site.scored(20, "posts")
         await delete_topic(site.broker, "posts")
         await site.until(lambda: site.metric("gaps", stage="score", topic="posts", reason="deleted"))

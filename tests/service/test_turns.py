@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from riskstream.service.stages.turns import Turns
 
 
@@ -51,9 +53,7 @@ async def test_a_commit_that_hangs_gives_its_turn_away_once() -> None:
 async def test_a_commit_that_fails_gives_its_turn_back() -> None:
     turns = Turns(1)
     for _ in range(3):
-        try:
+        with pytest.raises(ValueError, match="of a commit"):
             async with turns.turn():
-                raise ValueError
-        except ValueError:
-            pass
+                raise ValueError("of a commit")
     await asyncio.wait_for(turns.turn().__aenter__(), 1)

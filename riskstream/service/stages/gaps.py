@@ -5,7 +5,8 @@
     every `LOOK_S`      the topic is gone, or made anew               ─┘
 
 Rule 1. A topic counts as gone when two looks in a row miss it: a broker that has just started may not know it yet.
-Rule 2. A broker that does not answer says nothing about gaps.
+Rule 2. A broker that does not answer says nothing about gaps. After `AWAY_LOOKS` of them in a row the membership ends:
+        a stage that has nothing in flight would not notice otherwise that all brokers are away.
 Rule 3. A topic that is gone is left out of the next membership, so that it keeps no other lane from being read.
 """
 
@@ -26,6 +27,8 @@ from riskstream.service.stages.lanes import LaneRun
 LOOK_S = 5.0
 """One small request for a whole stage."""
 LOOKS = 2
+AWAY_LOOKS = 3
+"""As long as a session lasts by default: the group has given our lanes away by then, or will when it is back."""
 
 Found = Callable[[Gap], None]
 
@@ -39,6 +42,7 @@ class Gaps:
         self._gone: dict[str, Gap] = {}
         self._ids: dict[Partition, str] = {}
         self._missed: Counter[str] = Counter()
+        self._unanswered = 0
 
     def __contains__(self, partition: Partition) -> bool:
         return partition in self._lanes
@@ -88,17 +92,22 @@ class Gaps:
         return sorted(topic for topic in self._topics if topic not in self._gone)
 
     async def watch(self, found: Found) -> None:
-        """Look again and again, until cancelled."""
+        """Look again and again, until cancelled. Raises BrokerUnreachable where all brokers stay away."""
+        self._unanswered = 0
         while True:
             await asyncio.sleep(LOOK_S)
             await self.look(found)
 
     async def look(self, found: Found) -> None:
-        """One look at all topics."""
+        """One look at all topics. Raises BrokerUnreachable where the last `AWAY_LOOKS` had no answer."""
         try:
             there = await self._broker.topic_ids(self._topics)
         except BrokerUnreachable:
+            self._unanswered += 1
+            if self._unanswered >= AWAY_LOOKS:
+                raise
             return
+        self._unanswered = 0
         for topic in self._topics:
             self._missed[topic] = 0 if topic in there else self._missed[topic] + 1
             if topic not in there and self._missed[topic] < LOOKS:
