@@ -32,7 +32,7 @@ class ModelRefused(msgspec.Struct, frozen=True):
 
 
 class DriftSeen(msgspec.Struct, frozen=True):
-    """How far each head's scores have moved from those at training, as head → distance."""
+    """How far the last answers of the model are from its first here: head → population stability index."""
 
     heads: Mapping[str, float]
 

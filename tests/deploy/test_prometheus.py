@@ -37,7 +37,7 @@ QUERIES = [
     for query, _ in panel.asked()
 ]
 NOT_YET = {"riskstream_score_drift", "riskstream_sink_failures_total"}
-"""Metrics that the daemon of this test cannot fill: it has no drift watch, and no sink that fails."""
+"""Metrics that the daemon of this test cannot fill: it scores too few texts to know of drift, and no sink fails."""
 FOREIGN = {"up", "ALERTS", "process_start_time_seconds", "process_cpu_seconds_total", "process_resident_memory_bytes"}
 
 

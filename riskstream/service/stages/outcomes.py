@@ -3,7 +3,8 @@
     Prepared, Signals ─► signals, reviews        Rejected ─► a dead letter        nobody watched ─► nothing
                     └─► a heartbeat of the source now and then ◄─────────────────────────────┘
 
-Each carries a fact, which is counted when the transaction is through (`facts.py`).
+Each carries a fact, which is counted when the transaction is through (`facts.py`); with them goes how far the answers
+of the model have moved.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from riskstream.core.asking.reviews import ReviewPolicy
 from riskstream.core.clock import format_ms
+from riskstream.core.drift import Drift
 from riskstream.core.lanes.overload import Shedding, why_shed
 from riskstream.core.reading.deadletter import dead_letter
 from riskstream.core.reading.heartbeats import Heartbeats
@@ -22,8 +24,10 @@ from riskstream.core.watching import codec
 from riskstream.core.watching.rollups import Rollup
 from riskstream.service.pipeline import Prepared
 from riskstream.service.speaking import reviews_of
-from riskstream.service.stages.facts import Fact
+from riskstream.service.stages.facts import Fact, tell
 from riskstream.service.stages.lanes import Done
+from riskstream.telemetry.emit import Telemetry
+from riskstream.telemetry.events import DriftSeen
 
 
 class ScoreTopics(msgspec.Struct, frozen=True):
@@ -50,12 +54,15 @@ class Outcomes:
     ) -> None:
         self._topics, self._reviews, self._masked, self._shedding = topics, reviews, masked, shedding
         self._heartbeats, self.hears = Heartbeats(topics.heartbeat_ms), False
+        self._drift = Drift()
 
     def scored(self, prepared: Prepared, signals: Sequence[Signal]) -> Done:
         """The signals of a document, and the reviews that they ask for."""
         document = prepared.document
         since_ms = document.event_ms if isinstance(document, Document) else prepared.message.timestamp_ms
         late = sum(signal.late for signal in signals)
+        for signal in signals:
+            self._drift.add(signal)
         asked = [] if self._reviews is None else reviews_of(document, signals, self._reviews, self._topics.reviews)
         whys, reviews = tuple(why for why, _ in asked), [output for _, output in asked]
         fact = Fact(prepared.feed, prepared.outcome, None, len(signals), late, prepared.entities_dropped, whys)
@@ -73,6 +80,12 @@ class Outcomes:
         """The dead letter of a message."""
         fact = Fact(prepared.feed, "rejected", rejected.reason)
         return Done((self._letter(prepared, rejected),), prepared.message.timestamp_ms, (), (fact,))
+
+    def committed(self, results: Sequence[Done], telemetry: Telemetry) -> None:
+        """Tell what became of the messages, and how far the answers have moved."""
+        tell([fact for done in results for fact in done.facts if isinstance(fact, Fact)], telemetry)
+        if distances := self._drift.distances():
+            telemetry.emit(DriftSeen(distances))
 
     def given_up(self, prepared: Prepared, now_ms: int, queued: int) -> Done | None:
         """A document that is not scored under overload, though its source was heard; None where it is."""

@@ -30,7 +30,6 @@ from riskstream.scoring.worker import Worker
 from riskstream.service.explaining import Explaining, ExplainPolicy
 from riskstream.service.pipeline import Prepared, Preparer, model_of
 from riskstream.service.speaking import assemble, explained, reading_of, speak
-from riskstream.service.stages.facts import Fact, tell
 from riskstream.service.stages.lanes import Done, Finish, Restored
 from riskstream.service.stages.outcomes import Outcomes, ScoreTopics
 from riskstream.service.stages.tasting import Taster, Tasting, Work
@@ -138,7 +137,7 @@ class ScoreProcessor:
 
     def committed(self, lane: Partition, results: Sequence[Done], ends: Ends) -> None:
         """Count what became of the messages."""
-        tell([fact for done in results for fact in done.facts if isinstance(fact, Fact)], self._telemetry)
+        self._outcomes.committed(results, self._telemetry)
 
     def closed(self, lane: Partition) -> None:
         """Forget the lane's work; it comes again to the next owner."""

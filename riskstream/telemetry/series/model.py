@@ -52,8 +52,8 @@ MODEL: tuple[Series, ...] = (
     Series(
         "score_drift",
         "gauge",
-        says="Distance of a head's scores from those at training; nothing measures it yet",
-        advice="Rises: label some of `riskstream.reviews`, and let the trainer refresh",
+        says="Stability index of a head's last 2,000 answers against the first 2,000 of this version in the process",
+        advice="Above 0.25 the texts have changed: label some of `riskstream.reviews`, and let the trainer refresh",
         labels=("head",),
     ),
 )
