@@ -1,4 +1,13 @@
-"""What is asked of the cluster as a whole: its topics, and where a group stands. One shared admin connection."""
+"""What is asked of the cluster as a whole: its topics, and where a group stands. One shared admin client.
+
+    question ─► any broker ──answer──► given back
+                    │ no answer: the client is thrown away, a new one starts at a broker that answers
+                    └─► the same question again, `ASKS_MAX` times within one request time-out
+
+Rule 1. The client asks a broker of its own choice, also one that has just died. So one failure says nothing about the
+        cluster: BrokerUnreachable is raised where no broker lets us in, or where the asking again came to nothing.
+Rule 2. Questions at the same time share the client. Who throws it away fails the others, and they ask again too.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 
-from riskstream.core.errors import OperatorError
+from riskstream.core.errors import BrokerUnreachable, InternalError, OperatorError
 from riskstream.core.ports import Resume, TopicInfo
 from riskstream.core.records import Partition
 from riskstream.kafka.config import KafkaConfig
@@ -20,6 +29,8 @@ from riskstream.kafka.identity import topic_ids
 from riskstream.kafka.topics import fit, unknown_topic
 
 RETRY_S = 0.05
+ASKS_MAX = 6
+"""With one broker of three away, a question finds it so often in a row once in 700."""
 APPEAR_S_MAX = 10.0
 """A new topic is known to the controller first and to the brokers a moment later."""
 
@@ -55,19 +66,21 @@ class Cluster:
 
         Raises OperatorError where the broker refuses.
         """
-        await self._ask(lambda admin: self._create(admin, topics))
+        await self._ask(lambda admin: self._create(admin, topics), asks_max=1)
 
     async def committed(self, group: str, partition: Partition) -> Resume | None:
         """The group's committed position, None where it never committed. Asks until the coordinator answers, so the
         caller sets the deadline. Raises the client's errors."""
-        admin = await self._connected()
         wanted = TopicPartition(partition.topic, partition.partition)
         while True:
+            admin = await self._connected()
             try:
                 found = await admin.list_consumer_group_offsets(group, partitions=[wanted])
             except errors.KafkaError as error:
                 if not error.retriable:
                     raise
+                if not isinstance(error, errors.BrokerResponseError):
+                    await self._let_go(admin)
                 found = {}
             # The admin client passes over an error of the whole request, such as a coordinator that still loads: then
             # the partition is not in the answer. Only an explicit -1 means that nothing was committed.
@@ -85,8 +98,14 @@ class Cluster:
 
     async def close(self) -> None:
         """Let go of the connection."""
-        admin, self._admin = self._admin, None
-        if admin is not None:
+        if self._admin is not None:
+            await self._let_go(self._admin)
+
+    async def _let_go(self, useless: AIOKafkaAdminClient) -> None:
+        """This client is of no use any more. Another that was started since is left alone."""
+        admin = self._admin
+        if admin is not None and admin is useless:
+            self._admin = None
             await admin.close()
 
     async def _connected(self) -> AIOKafkaAdminClient:
@@ -101,14 +120,22 @@ class Cluster:
                 self._admin = admin
             return self._admin
 
-    async def _ask(self, question: Callable[[AIOKafkaAdminClient], Awaitable[T]]) -> T:
-        admin = await self._connected()
-        try:
-            async with asyncio.timeout(self._config.request_timeout_ms / 1000):
-                return await question(admin)
-        except Failure as error:
-            await self.close()
-            raise told(self._config, error) from error
+    async def _ask(self, question: Callable[[AIOKafkaAdminClient], Awaitable[T]], asks_max: int = ASKS_MAX) -> T:
+        """The answer to a question that may be asked again. One broker that is silent leaves time to ask another."""
+        loop, within_s = asyncio.get_running_loop(), self._config.request_timeout_ms / 1000
+        deadline = loop.time() + within_s
+        for ask in range(1, asks_max + 1):
+            admin = await self._connected()
+            try:
+                async with asyncio.timeout(within_s / min(asks_max, 2)):
+                    return await question(admin)
+            except Failure as error:
+                await self._let_go(admin)
+                known = told(self._config, error)
+                if ask == asks_max or loop.time() >= deadline or not isinstance(known, BrokerUnreachable):
+                    raise known from error
+            await asyncio.sleep(RETRY_S)
+        raise InternalError("a question is asked at least once")
 
     async def _describe(self, admin: AIOKafkaAdminClient) -> dict[str, dict[str, Any]]:
         return {
