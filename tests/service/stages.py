@@ -83,6 +83,7 @@ def make_stage(
     start: str = "earliest",
     watchdogs: Watchdogs | None = None,
     limits: Stages = LIMITS,
+    suspect: Callable[[Partition, int], None] | None = None,
 ) -> Stage:
     return Stage(
         "score",
@@ -95,6 +96,7 @@ def make_stage(
         health=health or Health(),
         now_ms=lambda: 1_000,
         watchdogs=watchdogs,
+        suspect=suspect,
     )
 
 
@@ -108,8 +110,9 @@ async def running(
     topics: Sequence[str] = ("in",),
     start: str = "earliest",
     limits: Stages = LIMITS,
+    suspect: Callable[[Partition, int], None] | None = None,
 ) -> AsyncIterator[Stage]:
-    stage = make_stage(broker, processor, health, telemetry, topics=topics, start=start, limits=limits)
+    stage = make_stage(broker, processor, health, telemetry, topics=topics, start=start, limits=limits, suspect=suspect)
     stop = asyncio.Event()
     task = asyncio.create_task(stage.run(stop))
     try:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from riskstream.core.lanes import suspicion
 from riskstream.core.ports import Resume, TopicInfo
 from riskstream.core.records import Message, Output, Partition, Ticket
 from riskstream.kafka.memory import MemoryBroker, MemoryLane
@@ -94,6 +95,28 @@ async def test_a_stop_commits_what_is_in_flight() -> None:
         await send(broker, *"abc")
         await until(lambda: len(processor.held) == 3)
         asyncio.get_running_loop().call_later(0.05, processor.let_go)
+    assert await out(broker) == list("ABC")
+
+
+async def test_a_lane_under_suspicion_does_not_wait_for_its_trial_when_it_is_taken_back() -> None:
+    """Else its whole group stands still for as long as a drain may take, which here is longer than the test waits."""
+    broker, processor = await make_broker(), Upper()
+    processor.hold = True
+    dead = broker.lane(Partition("in", 0), "app.score", "app.score.in.0")
+    await dead.open()
+    await dead.commit([], 0, suspicion.write(suspicion.Note().begun("dead"), ""))
+    suspects: list[int] = []
+    async with running(broker, processor, suspect=lambda _, until: suspects.append(until)) as stage:
+        await joined(stage)
+        await send(broker, *"abc")
+        await until(lambda: len(processor.held) == 3)
+        ticket, done, finish = processor.held[0]
+        finish(ticket, done)
+    assert suspects
+    assert await out(broker) == ["A"]
+    processor.hold = False
+    async with running(broker, processor, suspect=lambda _, __: None):
+        await settled(broker)
     assert await out(broker) == list("ABC")
 
 

@@ -8,6 +8,8 @@ Rule 1. Results leave in the order of their records, and only with the offset th
 Rule 2. Before its first records a wary lane commits that it begins (core/lanes/suspicion.py); till then they are held.
 Rule 3. A commit waits for company, `wait_s` from the first result on, but not once it has all that it may hold.
 Rule 4. A lane whose producer failed is never mended here: `LaneLost` goes up, and only a new assignment opens it again.
+Rule 5. A lane under suspicion drains at once: its records are on trial, which takes seconds, and the whole group would
+        wait for them. What the trial has cleared is committed, the rest comes again to the next owner.
 """
 
 from __future__ import annotations
@@ -132,6 +134,10 @@ class LaneRun:
         return self.phase == "draining"
 
     @property
+    def _suspected(self) -> bool:
+        return self._wary_as is not None and self._note.until > self.next_offset
+
+    @property
     def in_flight(self) -> int:
         """Records taken and not yet committed."""
         return len(self._held) + self.progress.in_flight
@@ -200,7 +206,7 @@ class LaneRun:
             if self._held:
                 await self._begin()
                 continue
-            if self._drains and not self.in_flight:
+            if self._drains and (self._suspected or not self.in_flight):
                 return None
             self._changed.clear()
             await self._changed.wait()
