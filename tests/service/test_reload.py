@@ -14,7 +14,7 @@ from riskstream.core.records import Alert
 from riskstream.core.watching import codec
 from riskstream.sections import Feed
 from riskstream.service.daemon.app import ROLLUPS
-from riskstream.service.stages.files import read_inputs
+from riskstream.service.stages.files import read_inputs, read_texts
 from riskstream.telemetry.events import ConfigLoaded, ConfigRefused, Event
 from tests.service.daemons import RULES, WATCHLIST, Rig
 from tests.service.test_daemon import document
@@ -90,6 +90,15 @@ async def test_a_rule_that_stays_keeps_its_life_and_one_that_goes_is_resolved(tm
     assert (ended.alert_id, ended.sequence, ended.rule_version) == (was.alert_id, 2, was.rule_version)
     assert (again.alert_id == was.alert_id, again.rule_version == was.rule_version) == (False, False)
     assert again.evidence == was.evidence, "what is remembered fires the changed rule at once"
+
+
+def test_files_that_stay_as_they_were_at_the_start_are_not_parsed_again(tmp_path: Path) -> None:
+    rig = Reloading(tmp_path)
+    section, inputs = rig.settings.watch, read_inputs(rig.settings)
+    assert inputs.digests == {kind: read_texts(kind, section).digest for kind in ("rules", "watchlist")}
+    rig.write(RULES)
+    assert inputs.digests["rules"] != read_texts("rules", section).digest
+    assert inputs.digests["watchlist"] == read_texts("watchlist", section).digest
 
 
 async def test_an_unchanged_rule_goes_on_counting(tmp_path: Path) -> None:

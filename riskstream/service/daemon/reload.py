@@ -42,7 +42,7 @@ class Reloader:
         telemetry: Telemetry,
     ) -> None:
         self._section, self._inputs, self._take, self._telemetry = section, inputs, take, telemetry
-        self._known: dict[ConfigKind, str] = {}
+        self._known = dict(inputs.digests)
         self._refused: set[ConfigKind] = set()
 
     async def run(self) -> None:

@@ -120,13 +120,15 @@ class Texts(msgspec.Struct, frozen=True):
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """What a daemon reads before it touches the broker or the model. `hashes` are those of rules and watchlist."""
+    """What a daemon reads before it touches the broker or the model. `hashes` are those of rules and watchlist,
+    `digests` those of the texts that they were read from."""
 
     starts: dict[str, Start]
     decoders: dict[str, Decoder]
     watchlist: dict[str, Watched]
     rules: RuleSet
     hashes: dict[ConfigKind, str]
+    digests: dict[ConfigKind, str]
 
     @property
     def in_force(self) -> InForce:
@@ -143,16 +145,18 @@ class Inputs(msgspec.Struct, frozen=True):
 
     def with_texts(self, kind: ConfigKind, texts: Texts) -> Inputs:
         """The same with other rules or another watchlist. Raises OperatorError, with all mistakes of the rules."""
+        digests = {**self.digests, kind: texts.digest}
         if kind == "rules":
             rules, mistakes = check_files(texts.files)
             if mistakes:
                 raise _of_several(mistakes)
             new = file_hash("\n".join(text for _, text in texts.files))
-            return msgspec.structs.replace(self, rules=rules, hashes={**self.hashes, kind: new})
+            return msgspec.structs.replace(self, rules=rules, hashes={**self.hashes, kind: new}, digests=digests)
         ((origin, text),) = texts.files
         watched = parse_watchlist(text, origin)
         hashes = {**self.hashes, kind: watchlist_hash(watched)}
-        return msgspec.structs.replace(self, watchlist={one.id: one for one in watched}, hashes=hashes)
+        watchlist = {one.id: one for one in watched}
+        return msgspec.structs.replace(self, watchlist=watchlist, hashes=hashes, digests=digests)
 
 
 def read_texts(kind: ConfigKind, section: Watch) -> Texts:
@@ -170,6 +174,7 @@ def read_inputs(settings: Settings) -> Inputs:
         watchlist={},
         rules=RuleSet(()),
         hashes={},
+        digests={},
     )
     for kind in RELOADED:
         inputs = inputs.with_texts(kind, read_texts(kind, settings.watch))
