@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from riskstream.core.lanes import suspicion
@@ -15,7 +16,7 @@ from riskstream.kafka.memory import MemoryBroker, MemoryLane
 from riskstream.kafka.memory_group import MemorySource
 from riskstream.sections import Stages
 from riskstream.service.health import Health
-from riskstream.service.stages.lanes import AT_ONCE, Finish
+from riskstream.service.stages.lanes import AT_ONCE, Done, Finish
 from riskstream.service.stages.stage import REOPENINGS_MAX
 from riskstream.telemetry import Metrics, Telemetry
 from tests.service.stages import LIMITS, Upper, joined, make_broker, make_stage, out, running, send, settled
@@ -52,6 +53,25 @@ async def test_a_lane_that_has_all_that_a_transaction_may_hold_waits_for_no_more
         await send(broker, *"abcdef")
         await asyncio.wait_for(broker.settle(["app.score"]), 4)
     assert await out(broker) == list("ABCDEF")
+
+
+class Urgent(Upper):
+    """Somebody waits for every third of its answers."""
+
+    def accept(self, work: Sequence[tuple[Ticket, Message]], finish: Finish) -> None:
+        def marked(ticket: Ticket, done: Done) -> None:
+            finish(ticket, msgspec.structs.replace(done, urgent=ticket.sequence % 3 == 2))
+
+        super().accept(work, marked)
+
+
+async def test_what_somebody_waits_for_leaves_at_once_and_takes_with_it_what_came_before() -> None:
+    broker = await make_broker()
+    async with running(broker, Urgent(), limits=Stages(commit_ms=5_000)) as stage:
+        await joined(stage)
+        await send(broker, *"abc")
+        await asyncio.wait_for(broker.settle(["app.score"]), 4)
+    assert await out(broker) == list("ABC")
 
 
 class Slow(Upper):

@@ -6,7 +6,7 @@
 
 Rule 1. Results leave in the order of their records, and only with the offset that they belong to.
 Rule 2. Before its first records a wary lane commits that it begins (core/lanes/suspicion.py); till then they are held.
-Rule 3. A commit waits for company, `wait_s` from the first result on, but not once it has all that it may hold.
+Rule 3. A commit waits for company (core/lanes/company.py), but not once it has all that it may hold.
 Rule 4. A lane whose producer failed is never mended here: `LaneLost` goes up, and only a new assignment opens it again.
 Rule 5. A lane under suspicion drains at once: its records are on trial, which takes seconds, and the whole group would
         wait for them. What the trial has cleared is committed, the rest comes again to the next owner.
@@ -22,6 +22,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from riskstream.core.lanes import suspicion
+from riskstream.core.lanes.company import Company
 from riskstream.core.lanes.progress import Progress
 from riskstream.core.ports import Ends, Lane, Partitions
 from riskstream.core.records import Message, Output, Partition, Ticket
@@ -37,13 +38,15 @@ class Done(msgspec.Struct, frozen=True, gc=False):
     """What a record came to: what is to be written, and what to count once it is.
 
     `since_ms` is the moment that end-to-end time counts from; None for the work of a tick. `last` is written, after all
-    others, if this is the last result of its transaction. `facts` are the processor's own, for its counts.
+    others, if this is the last result of its transaction. `facts` are the processor's own, for its counts. `urgent`:
+    somebody waits for it.
     """
 
     outputs: tuple[Output, ...] = ()
     since_ms: int | None = None
     last: tuple[Output, ...] = ()
     facts: tuple[object, ...] = ()
+    urgent: bool = False
 
 
 Finish = Callable[[Ticket, Done], None]
@@ -122,8 +125,7 @@ class LaneRun:
         self.commits = 0
         self._lane, self._limits, self._turns = lane, limits, turns
         self._changed = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._left_over = False
+        self._company, self._sooner = Company(limits.wait_s, limits.records_max), asyncio.Event()
         self._wary_as, self._note, self._kept = wary_as, suspicion.Note(), ""
         self._begun = wary_as is None
         self._held: list[Message] = []
@@ -191,13 +193,13 @@ class LaneRun:
         """The answer to a ticket; one of another epoch is dropped."""
         if self.progress.fill(ticket, done) and (ready := self.progress.ready):
             self._changed.set()
-            if ready >= self._limits.records_max:
-                self._hurry.set()
+            if self._company.came(ready, _now_s(), urgent=done.urgent):
+                self._sooner.set()
 
     def drain(self) -> None:
         """Take nothing more, commit what comes without waiting for company, then end."""
         self.phase = "draining"
-        self._hurry.set()
+        self._sooner.set()
         self._changed.set()
 
     async def commit_next(self) -> Commit | None:
@@ -210,31 +212,34 @@ class LaneRun:
                 return None
             self._changed.clear()
             await self._changed.wait()
-        if not self._left_over:
+        while (wait_s := self._wait_s()) > 0:
+            self._sooner.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), self._limits.wait_s)
+                await asyncio.wait_for(self._sooner.wait(), wait_s)
         async with self._turns.turn():
             return await self._commit()
+
+    def _wait_s(self) -> float:
+        """How long what is ready may still wait."""
+        due_s = self._company.due_s
+        return 0.0 if self._drains or due_s is None else due_s - _now_s()
 
     async def _commit(self) -> Commit:
         """What is ready by now, in one transaction."""
         limits = self._limits
         taken = self.progress.take(limits.records_max, size=_bytes_of, bytes_max=limits.bytes_max)
-        self._left_over = bool(self.progress.ready)
-        if not self._drains:
-            self._hurry.clear()
+        self._company.left(self.progress.ready, _now_s())
         offsets = [offset for offset, _ in taken if offset is not None]
         next_offset = offsets[-1] + 1 if offsets else self.next_offset
         results = tuple(done for _, done in taken)
         outputs = [output for done in results for output in done.outputs]
         outputs += results[-1].last
-        clock = asyncio.get_running_loop().time
-        started = clock()
+        started = _now_s()
         note = self._note.passed(next_offset) if offsets else self._note
         ends = await self._lane.commit(outputs, next_offset, suspicion.write(note, self._kept))
         self.next_offset, self._note = next_offset, note
         self.commits += 1
-        return Commit(results, len(offsets), len(outputs), clock() - started, ends)
+        return Commit(results, len(offsets), len(outputs), _now_s() - started, ends)
 
     async def _begin(self) -> None:
         """Commit that this process begins here, then let the held records go. A lane that drains drops them."""
@@ -251,6 +256,10 @@ class LaneRun:
         """Let go of the producer."""
         self.phase = "closed"
         await self._lane.close()
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _nothing(_: Sequence[tuple[Ticket, Message]], __: Finish) -> None:

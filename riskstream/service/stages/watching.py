@@ -43,6 +43,8 @@ from riskstream.telemetry.events import (
 
 RENEWED_AT_ONCE = 32
 """Subjects that are brought under other rules before others may use the event loop: 50 ms of a lane that slept."""
+URGENT = ("fired", "raised")
+"""What people are called for does not wait for a transaction to fill; that more is known, or less, does."""
 RENEWED_AHEAD_MAX = 64
 """Results of a renewal that wait for their transaction: a lane of 100,000 subjects would hold all it writes at once."""
 
@@ -202,7 +204,8 @@ class WatchProcessor:
         mine = self._lanes[lane]
         outputs += self._memory.outputs(lane, mine.engine.changes(), mine.offset)
         last = self._memory.lane_output(lane, mine.engine.save(self._memory.partitions), mine.offset)
-        return Done(outputs, since_ms, (last,), tuple(facts))
+        urgent = any(isinstance(fact, Alert) and fact.reason in URGENT for fact in facts)
+        return Done(outputs, since_ms, (last,), tuple(facts), urgent)
 
     def committed(self, lane: Partition, results: Sequence[Done], ends: Ends) -> None:
         """Tell of the alerts that are out, and of the lane's size."""
