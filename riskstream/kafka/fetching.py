@@ -18,6 +18,8 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from riskstream.core.records import Message, Partition, Position
 from riskstream.kafka.config import KafkaConfig
 
+GATHER_BYTES, GATHER_MS = 16_384, 25
+IDLE_BYTES, IDLE_MS = 1, 500
 Fetched = dict[Partition, Sequence[Message]]
 
 
@@ -37,6 +39,14 @@ async def take(consumer: AIOKafkaConsumer, records_max: int) -> Fetched:
     """What has been fetched already. Raises the client's errors."""
     fetched = await consumer.getmany(timeout_ms=0, max_records=records_max)
     return {ours(tp): [message(record) for record in records] for tp, records in fetched.items()}
+
+
+def gather(consumer: AIOKafkaConsumer, *, busy: bool) -> None:
+    """Where records come, the broker gathers them for up to 25 ms before it answers: at 1,000 a second it is asked
+    40 times a second instead of 200, and what a fetch, a batch and a turn cost is shared. Where none come, the first
+    one is told at once, and it is asked twice a second. The client's own door for it is shut once it runs."""
+    fetcher = consumer._fetcher
+    fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = (GATHER_BYTES, GATHER_MS) if busy else (IDLE_BYTES, IDLE_MS)
 
 
 async def arrival(consumer: AIOKafkaConsumer, within_s: float, *others: asyncio.Future[None]) -> None:

@@ -29,7 +29,7 @@ from riskstream.kafka.cluster import Cluster
 from riskstream.kafka.config import KafkaConfig
 from riskstream.kafka.connect import Failure, quiet, start, told
 from riskstream.kafka.errors import OffsetGone
-from riskstream.kafka.fetching import arrival, new_consumer, ours, take, theirs
+from riskstream.kafka.fetching import arrival, gather, new_consumer, ours, take, theirs
 from riskstream.kafka.writing import seen
 
 STOP_S_MAX = 10.0
@@ -87,8 +87,10 @@ class KafkaSource:
             try:
                 # Inside a rebalance the client's own call would wait until it is over.
                 if not self._rebalancing and (taken := await take(consumer, records_max)):
+                    gather(consumer, busy=True)
                     return taken
                 if (left := deadline - loop.time()) <= 0:
+                    gather(consumer, busy=False)
                     return {}
                 self._changed = loop.create_future()
                 await arrival(consumer, left, self._changed)

@@ -21,6 +21,7 @@ from riskstream.core.records import Output, Partition
 from riskstream.kafka.client import KafkaBroker
 from riskstream.kafka.cluster import Cluster
 from riskstream.kafka.config import KafkaConfig
+from riskstream.kafka.fetching import GATHER_BYTES, GATHER_MS, IDLE_BYTES, IDLE_MS
 from riskstream.kafka.lane import KafkaLane
 from riskstream.kafka.writing import new_producer
 from tests.support.brokers import fresh, member, new_topic, publish, read_all, values
@@ -308,3 +309,17 @@ async def test_poll_keeps_its_time_while_another_member_drains(broker: KafkaBrok
 async def _join(broker: KafkaBroker, group: str, topic: str) -> None:
     async with member(broker, group, topic) as other:
         await until(lambda: len(other.source.assigned()) == 1)
+
+
+# What is asked of the broker while nothing fails
+
+
+async def test_the_broker_gathers_records_while_some_come_and_tells_the_first_at_once(broker: KafkaBroker) -> None:
+    topic = await new_topic(broker)
+    async with member(broker, fresh("group"), topic) as one:
+        await publish(broker, out(topic, b"a"))
+        await one.take(1)
+        fetcher = broker._members[one.source._group]._started()._fetcher  # type: ignore[attr-defined]
+        assert (fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms) == (GATHER_BYTES, GATHER_MS)
+        assert await one.source.poll(10, 50) == {}
+        assert (fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms) == (IDLE_BYTES, IDLE_MS)
