@@ -207,6 +207,7 @@ def judge(directory: Path) -> int:
         "pauses_s": charged(stood, spans(directory)),
         **figures.faults(directory),
         "fencings": figures.fencings(directory),
+        "lost_to_wakers": figures.lost_to_wakers(directory),
         "growth": figures.growth(directory),
     }
     print(json.dumps(told))

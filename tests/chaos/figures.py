@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,29 @@ def fencings(directory: Path) -> dict[str, int]:
     for (pod, _), fenced in last.items():
         totals[pod] += int(fenced)
     return dict(sorted(totals.items()))
+
+
+def lost_to_wakers(directory: Path) -> list[int]:
+    """For each pause of a pod, the lanes that the others lost from its beginning until some seconds after its end. Who
+    wakes must take from nobody what he has lost meanwhile."""
+    samples = [line for line in lines(directory / "members.jsonl") if "fenced" in line]
+    return [
+        _lost([line for line in samples if line["pod"] != fault["what"]], fault["from_ms"], fault["to_ms"])
+        for fault in lines(directory / "faults.jsonl")
+        if fault["kind"] == "pause"
+    ]
+
+
+def _lost(samples: Iterable[dict[str, Any]], from_ms: int, to_ms: int) -> int:
+    """Lanes lost between two moments, over all processes."""
+    before: dict[int, int] = {}
+    after: dict[int, int] = {}
+    for line in samples:
+        if line["at_ms"] <= to_ms:
+            after[line["pid"]] = int(line["fenced"])
+        if line["at_ms"] <= from_ms:
+            before[line["pid"]] = int(line["fenced"])
+    return sum(after.values()) - sum(before.values())
 
 
 HELD = ("rss", "threads", "connections", "files")

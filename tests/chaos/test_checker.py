@@ -235,3 +235,20 @@ def test_figures_come_from_the_files(tmp_path: Path) -> None:
     assert figures.growth(tmp_path) == {
         "POD2": {"rss": [34.5, 94.5], "threads": [4.0, 4.0], "connections": [7.0, 7.0], "files": [2.0, 2.0]}
     }
+
+
+@pytest.mark.parametrize(("wakes_s", "lost"), [(20, 0), (35, 1), (70, 2)])
+def test_lanes_that_others_lose_while_a_pod_is_paused_and_wakes_are_counted(
+    tmp_path: Path, wakes_s: int, lost: int
+) -> None:
+    pause = {"kind": "pause", "what": "POD1", "from_ms": 10_000, "to_ms": wakes_s * 1000}
+    (tmp_path / "faults.jsonl").write_text(json.dumps({**pause, "committed": 0}) + "\n")
+    others = [("POD2", 7, 5 + (s >= 30), s) for s in range(60)] + [("POD2", 8, int(s >= 65), s) for s in range(60, 90)]
+    woken = [("POD1", 9, s, s) for s in range(90)]
+    (tmp_path / "members.jsonl").write_text(
+        "".join(
+            json.dumps({"pod": pod, "pid": pid, "fenced": fenced, "at_ms": s * 1000}) + "\n"
+            for pod, pid, fenced, s in others + woken
+        )
+    )
+    assert figures.lost_to_wakers(tmp_path) == [lost]
