@@ -163,7 +163,7 @@ def lowered(prediction: Prediction, by: float) -> Prediction:
     middle = len(severity) // 2
     was = min(1.0, sum(severity[middle:]))
     now = _moved(was, by)
-    low, high = (1 - now) / (1 - was) if was < 1 else 0.0, now / was if was > 0 else 0.0
+    low, high = (1 - now) / (1 - was) if was < 1 else 0.0, now / was if was > _CERTAIN else 0.0
     shares = (*(share * low for share in severity[:middle]), *(share * high for share in severity[middle:]))
     return msgspec.structs.replace(
         prediction,

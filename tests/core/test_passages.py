@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from riskstream.core.passages import Span, apart, lowered, sentences, to_read, windows, worst
@@ -128,6 +128,7 @@ def test_a_window_without_a_number_is_not_passed_over() -> None:
 @given(
     st.floats(0, 1), st.lists(st.floats(0, 1), min_size=4, max_size=4).filter(lambda s: sum(s) > 0.1), st.floats(0, 9)
 )
+@example(0.0, [1.0, 0.0, 5e-324, 0.0], 1.0)
 def test_lowering_keeps_probabilities(score: float, shares: list[float], by: float) -> None:
     before = said(score, tuple(share / sum(shares) for share in shares))
     after = lowered(before, by)

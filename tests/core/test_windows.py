@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from riskstream.core.measure import AGGREGATES, UNIT, Aggregate, Measure
 from riskstream.core.records import Mention, Signal
+from riskstream.core.rules.event import Event
 from riskstream.core.rules.novelty import Placed
-from riskstream.core.rules.windows import Event, Window
+from riskstream.core.rules.windows import Window
 
 WINDOW_MS = 10_000
 

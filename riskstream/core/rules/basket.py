@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 
 from riskstream.core.contracts import Holding
 from riskstream.core.measure import Measure
-from riskstream.core.rules.windows import Event, Window
+from riskstream.core.rules.event import Event
+from riskstream.core.rules.windows import Window
 
 HOLDINGS_MAX = 5
 """So many holdings an alert names, those that drive it most first."""

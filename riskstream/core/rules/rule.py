@@ -22,6 +22,7 @@ from riskstream.core.reading.families import Families
 from riskstream.core.records import Severity, Signal, SubjectRef
 from riskstream.core.rules.basket import Basket
 from riskstream.core.rules.denial import DENYING
+from riskstream.core.rules.event import Event
 from riskstream.core.rules.fields import reader
 from riskstream.core.rules.held import HeldReason
 from riskstream.core.rules.life import Hold
@@ -34,7 +35,7 @@ from riskstream.core.rules.shapes.base import MakeWindow
 from riskstream.core.rules.shapes.flatline import Flatline
 from riskstream.core.rules.shapes.sequence import Sequence
 from riskstream.core.rules.warmth import Warmth
-from riskstream.core.rules.windows import Event, Window
+from riskstream.core.rules.windows import Window
 
 SUBJECTS = ("entity", "group", "portfolio", "source", "market")
 """Whom a rule can be about."""

@@ -19,33 +19,17 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right, insort
-from heapq import nsmallest
+from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
 
 import msgspec
 
 from riskstream.core.contracts import Holding
 from riskstream.core.measure import UNIT, Measure
-from riskstream.core.records import Signal, WindowView
+from riskstream.core.records import Confirmation, WindowView
 from riskstream.core.rules.decay import Decay
-from riskstream.core.rules.novelty import Placed
-
-
-class Event(NamedTuple):
-    """One signal as a rule sees it. (event_ms, sequence) is unique within a subject and is the order.
-
-    `placed` says which story it tells; `voice` is who is counted for it, empty where it denies. `steps` has bit n set
-    where the signal is step n of a sequence.
-    """
-
-    event_ms: int
-    sequence: int
-    amount: int
-    signal: Signal
-    placed: Placed
-    voice: str
-    steps: int = 0
+from riskstream.core.rules.event import Event
+from riskstream.core.rules.support import Peak, Support
 
 
 class Window:
@@ -54,12 +38,9 @@ class Window:
     __slots__ = (
         "_at_least",
         "_decay",
-        "_documents",
         "_ordered",
-        "_sources",
-        "_stories",
         "_sum",
-        "_supporting",
+        "_support",
         "_top",
         "_value",
         "_view",
@@ -72,11 +53,8 @@ class Window:
         self.events: list[Event] = []
         self._at_least = round(measure.at_least * UNIT)
         self._sum = 0
-        self._top: int | None = None
-        self._supporting = 0
-        self._documents: dict[str, int] = {}
-        self._sources: dict[str, int] = {}
-        self._stories: dict[str, int] = {}
+        self._top = Peak()
+        self._support = Support()
         self._decay = Decay(measure.half_life_ms) if measure.half_life_ms else None
         self._ordered: list[int] | None = [] if measure.percentile is not None else None
         self._value: float | None = None
@@ -126,14 +104,14 @@ class Window:
 
     def top(self) -> float:
         """The highest amount in the window, in units of the field; 0 where it is empty."""
-        if self._top is None:
-            self._top = max((event.amount for event in self.events), default=0)
-        return self._top / UNIT
+        return (self._top.read(self.events) or 0) / UNIT
 
     def view(self, evidence_max: int = 0) -> WindowView:
         """The aggregate and the counts, with the ids of at most `evidence_max` supporting signals, best first."""
         if self._view is None:
-            self._view = WindowView(self.value(), len(self._documents), len(self._sources), len(self._stories), ())
+            counted = self._support
+            sizes = (len(counted.documents), len(counted.sources), len(counted.stories))
+            self._view = WindowView(self.value(), *sizes, ())
         if not evidence_max:
             return self._view
         ids = tuple(event.signal.signal_id for event in self.best(evidence_max))
@@ -141,17 +119,19 @@ class Window:
 
     def best(self, count_max: int) -> list[Event]:
         """The most telling supporting events, one a story: the highest amount, then risk score, then the newest."""
-        ranked = nsmallest(count_max * 4, self.supporting(), key=_rank)
-        if len({event.placed.story for event in ranked}) < min(count_max, len(self._stories)):
-            ranked = sorted(self.supporting(), key=_rank)
-        stories: dict[str, Event] = {}
-        for event in ranked:
-            stories.setdefault(event.placed.story, event)
-        return list(stories.values())[:count_max]
+        return self._support.best(count_max, self._supporting())
+
+    def confirmed(self, least: float) -> bool:
+        """Whether a supporting event that tells a fact has at least this amount, in ten-thousandths."""
+        return self._support.confirmed(least, self._supporting())
+
+    def confirmation(self) -> Confirmation | None:
+        """What stands behind the rule; None where nothing supports it."""
+        return self._support.confirmation()
 
     def first(self) -> Event | None:
         """The earliest supporting event."""
-        return next((event for event in self.events if event.amount >= self._at_least), None)
+        return next(self._supporting(), None)
 
     def last(self) -> Event | None:
         """The newest supporting event."""
@@ -166,20 +146,14 @@ class Window:
         found = (event for event in reversed(self.events) if event.amount >= self._at_least)
         return list(islice(found, count_max))
 
-    def supporting(self) -> list[Event]:
-        """The events that support the rule, oldest first."""
-        return [event for event in self.events if event.amount >= self._at_least]
+    def _supporting(self) -> Iterator[Event]:
+        return (event for event in self.events if event.amount >= self._at_least)
 
     def _count(self, event: Event, change: int) -> None:
         self._sum += change * event.amount
-        if self._top is not None and event.amount >= self._top:
-            self._top = event.amount if change > 0 else None
+        self._top.count(event.amount, change)
         if event.amount >= self._at_least:
-            self._supporting += change
-            _bump(self._documents, event.signal.document_id, change)
-            _bump(self._stories, event.placed.story, change)
-            if event.voice:
-                _bump(self._sources, event.voice, change)
+            self._support.count(event, change)
         if self._decay is not None:
             self._decay.count(event, change)
         if self._ordered is not None:
@@ -203,29 +177,17 @@ class Window:
             case "decayed_mean":
                 return self._decay.mean(self.events) / UNIT if self._decay is not None else 0.0
             case "count":
-                return float(self._supporting)
+                return float(self._support.events)
             case "documents":
-                return float(len(self._documents))
+                return float(len(self._support.documents))
             case "sources":
-                return float(len(self._sources))
+                return float(len(self._support.sources))
             case "stories":
-                return float(len(self._stories))
+                return float(len(self._support.stories))
             case "ratio":
                 enough = len(self.events) >= self.measure.denominator_min
-                return self._supporting / len(self.events) if enough else 0.0
+                return self._support.events / len(self.events) if enough else 0.0
 
     def _percentile(self) -> int:
         assert self._ordered is not None and self.measure.percentile is not None
         return self._ordered[max(0, math.ceil(self.measure.percentile / 100 * len(self._ordered)) - 1)]
-
-
-def _bump(counts: dict[str, int], key: str, change: int) -> None:
-    count = counts.get(key, 0) + change
-    if count:
-        counts[key] = count
-    else:
-        del counts[key]
-
-
-def _rank(event: Event) -> tuple[int, float, int, int]:
-    return (-event.amount, -event.signal.risk_score, -event.event_ms, -event.sequence)

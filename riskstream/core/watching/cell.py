@@ -20,12 +20,12 @@ from collections.abc import Mapping
 import msgspec
 
 from riskstream.core.records import Alert, AlertReason, AlertState, Life, Severity, SubjectRef, Verdict, WindowView
+from riskstream.core.rules.event import Event
 from riskstream.core.rules.held import HeldReason
 from riskstream.core.rules.levels import judge, limit_of, rank, reached
 from riskstream.core.rules.life import IDLE, due_ms, ended, step
 from riskstream.core.rules.mutes import Mutes
 from riskstream.core.rules.rule import Taker
-from riskstream.core.rules.windows import Event
 from riskstream.core.watching.cellstate import NOT_OPENED, Cause, CellState, Open, Told
 from riskstream.core.watching.record import News, make_alert
 

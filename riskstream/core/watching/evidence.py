@@ -14,7 +14,7 @@ from riskstream.core.measure import UNIT
 from riskstream.core.phrases import plural, sentence
 from riskstream.core.reading.telling import is_handle
 from riskstream.core.records import Confirmation, Evidence
-from riskstream.core.rules.windows import Event
+from riskstream.core.rules.event import Event
 
 EVIDENCE_MAX = 5
 TEXT_MAX = 500

@@ -16,9 +16,9 @@ from riskstream.core.records import (
     SubjectRef,
     WindowView,
 )
+from riskstream.core.rules.event import Event
 from riskstream.core.rules.rule import Condition, Taker
 from riskstream.core.rules.shapes import Gauge
-from riskstream.core.rules.windows import Event
 from riskstream.core.watching.cellstate import Cause
 from riskstream.core.watching.evidence import EVIDENCE_MAX, Said, evidence_of, quoted, summary
 

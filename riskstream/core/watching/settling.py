@@ -9,7 +9,7 @@ Only entities: where several meet, in a group or a portfolio, one that is cleare
 from __future__ import annotations
 
 from riskstream.core.rules.denial import may_settle
-from riskstream.core.rules.windows import Event
+from riskstream.core.rules.event import Event
 from riskstream.core.watching.cell import Cell
 from riskstream.core.watching.subjects import Subject
 

@@ -21,10 +21,10 @@ from riskstream.core.contracts import Holding
 from riskstream.core.measure import BOUNDED, FALLING, UNIT, Measure
 from riskstream.core.phrases import measured
 from riskstream.core.records import Confirmation, WindowView
-from riskstream.core.rules.denial import confirms
+from riskstream.core.rules.event import Event
 from riskstream.core.rules.levels import Limit
 from riskstream.core.rules.warmth import Warmth
-from riskstream.core.rules.windows import Event, Window
+from riskstream.core.rules.windows import Window
 
 RECENT = 16
 """A text that came now is seldom far from the newest by its time of publication."""
@@ -155,15 +155,11 @@ class Gauge:
         """Whether a text that reports as a fact reaches this limit by itself; where the value counts things, whether
         one of them is such a text."""
         least = limit * UNIT if self.shape.measure.aggregate in BOUNDED else 0.0
-        return any(event.amount >= least and confirms(event.signal) for event in self.fire.supporting())
+        return self.fire.confirmed(least)
 
     def confirmation(self) -> Confirmation | None:
         """What stands behind the alert; None where nothing is left in the window."""
-        support = [event.signal for event in self.wide.supporting()]
-        facts = {signal.kind for signal in support if confirms(signal)}
-        if facts:
-            return "official" if "filing" in facts else "reported"
-        return "unconfirmed" if support else None
+        return self.wide.confirmation()
 
     def find(self, signal_id: str) -> Event | None:
         """The event of a signal, if it supports the rule and came within the last few."""

@@ -21,12 +21,13 @@ import msgspec
 from riskstream.core.measure import Measure
 from riskstream.core.phrases import span
 from riskstream.core.records import SEVERITIES, WindowView
+from riskstream.core.rules.event import Event
 from riskstream.core.rules.levels import Limit
 from riskstream.core.rules.parts import Parts
 from riskstream.core.rules.shapes.base import Clear, Gauge, MakeWindow, Shape
 from riskstream.core.rules.table import SECONDS_MAX
 from riskstream.core.rules.warmth import Warmth
-from riskstream.core.rules.windows import Event, Window
+from riskstream.core.rules.windows import Window
 
 _DAY_S = 86_400
 

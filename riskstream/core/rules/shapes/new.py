@@ -20,11 +20,12 @@ from typing import Any, Literal, cast
 import msgspec
 
 from riskstream.core.records import Signal
+from riskstream.core.rules.event import Event
 from riskstream.core.rules.match import category
 from riskstream.core.rules.parts import Parts, greatest_value
 from riskstream.core.rules.shapes.base import Gauge, MakeWindow, Shape
 from riskstream.core.rules.warmth import Warmth
-from riskstream.core.rules.windows import Event, Window
+from riskstream.core.rules.windows import Window
 
 KINDS_MAX = 256
 Of = Literal["match", "category", "topic", "source", "kind", "lang"]

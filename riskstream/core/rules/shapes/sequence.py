@@ -18,11 +18,12 @@ import msgspec
 from riskstream.core.measure import Measure
 from riskstream.core.phrases import span
 from riskstream.core.records import WindowView
+from riskstream.core.rules.event import Event
 from riskstream.core.rules.match import Match
 from riskstream.core.rules.parts import Parts
 from riskstream.core.rules.shapes.base import Clear, Gauge, MakeWindow, Shape
 from riskstream.core.rules.warmth import Warmth
-from riskstream.core.rules.windows import Event, Window
+from riskstream.core.rules.windows import Window
 
 
 class Sequence(Shape, frozen=True, tag="sequence"):

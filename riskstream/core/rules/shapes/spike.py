@@ -22,11 +22,12 @@ import msgspec
 from riskstream.core.measure import UNIT, Aggregate
 from riskstream.core.phrases import aggregated, span
 from riskstream.core.records import WindowView
+from riskstream.core.rules.event import Event
 from riskstream.core.rules.fields import greatest
 from riskstream.core.rules.parts import Parts
 from riskstream.core.rules.shapes.base import Clear, Gauge, MakeWindow, Shape
 from riskstream.core.rules.warmth import Warmth
-from riskstream.core.rules.windows import Event, Window
+from riskstream.core.rules.windows import Window
 
 Scale = Literal["times", "deviations"]
 MEASURABLE: tuple[Aggregate, ...] = ("count", "sum", "mean")
