@@ -13,6 +13,7 @@ Rule 4. Where no part of a run weighs half of what the run does, its words say i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 import msgspec
 
@@ -47,9 +48,9 @@ class LeaveOut:
 
     def explain(self, readings: Sequence[Reading]) -> list[Spans]:
         """The spans that moved each score, in order. Runs on the model's own thread."""
-        units = self._units(readings)
+        found = self._units(readings)
+        units, bases = [unit for unit, _ in found], [base for _, base in found]
         asked = [Reading(one.entity, one.text[low:high]) for one, (low, high) in zip(readings, units, strict=True)]
-        bases = self._log_odds([(one.entity, one.text) for one in asked])
         words = [candidates(one, self._scorer.pieces(one.text)) for one in asked]
         told = self._weigh(asked, bases, [groups(some, self._limits.words_max) for some in words])
         split = [parts_of(weighed, self._limits.words_max // 2) for weighed in told]
@@ -58,18 +59,21 @@ class LeaveOut:
             told = [looked_into(*one) for one in zip(told, split, parts, strict=True)]
         return [self._named(*one) for one in zip(asked, units, told, strict=True)]
 
-    def _units(self, readings: Sequence[Reading]) -> list[Span]:
-        """The part of each text that is asked: its worst sentence, if that is bad news by itself, else all of it."""
+    def _units(self, readings: Sequence[Reading]) -> list[tuple[Span, float]]:
+        """The part of each text that is asked, with its log-odds: its worst sentence, if that is bad news by itself,
+        else all of it."""
         some = [groups(sentences(one.text), self._limits.words_max) for one in readings]
         places = [[(run[0][0], run[-1][1]) for run in runs] if len(runs) > 1 else [] for runs in some]
         pairs = [(one.entity, one.text[a:b]) for one, spans in zip(readings, places, strict=True) for a, b in spans]
         scores = iter(self._log_odds(pairs))
-        units = []
-        for one, spans in zip(readings, places, strict=True):
-            told = [(next(scores), span) for span in spans]
-            score, worst = max(told, default=(0.0, (0, 0)), key=lambda pair: pair[0])
-            units.append(worst if told and score >= 0.0 else (0, len(one.text)))
-        return units
+        told = [[(span, next(scores)) for span in spans] for spans in places]
+        worst = [max(some, default=((0, 0), -inf), key=lambda pair: pair[1]) for some in told]
+        whole = [(one.entity, one.text) for one, (_, score) in zip(readings, worst, strict=True) if score < 0.0]
+        rest = iter(self._log_odds(whole))
+        return [
+            (unit, score) if score >= 0.0 else ((0, len(one.text)), next(rest))
+            for one, (unit, score) in zip(readings, worst, strict=True)
+        ]
 
     def _named(self, asked: Reading, unit: Span, weighed: Weighed) -> Spans:
         """The spans to publish, in the text that the unit is of."""

@@ -43,6 +43,8 @@ from riskstream.service.pipeline import Prepared, Preparer
 from riskstream.service.speaking import Spoken, assemble, explained, reading_of, speak
 
 CHUNK = 256
+EXPLAINED_AT_ONCE = 8
+Said = tuple[Spoken, ...] | Rejected
 
 
 class Tally:
@@ -94,9 +96,10 @@ def signals_of(
     while chunk := list(islice(source, CHUNK)):
         prepared = preparer.prepare(chunk)
         predictions = _score(prepared, scorer, limits)
-        for item, found in zip(prepared, predictions, strict=True):
-            signals = _signals(item, found, scorer, tally, known)
-            for signal in signals:
+        spoken = [_spoken(item, found, scorer) for item, found in zip(prepared, predictions, strict=True)]
+        known.learn(prepared, spoken)
+        for item, said in zip(prepared, spoken, strict=True):
+            for signal in _signals(item, said, scorer, tally, known):
                 yield signal, item.message.timestamp_ms
 
 
@@ -108,40 +111,51 @@ class Explained:
         self._explainer = None if policy is None else LeaveOut(scorer, policy.limits)
         self._known = Known[Reading, Spans](KNOWN_MAX)
 
+    def learn(self, prepared: Sequence[Prepared], spoken: Sequence[Said]) -> None:
+        """Explain what a chunk will ask for, some readings at a time: a batch of one text's parts is half empty."""
+        asked = [
+            reading_of(item, said[place])
+            for item, said in zip(prepared, spoken, strict=True)
+            if not isinstance(said, Rejected)
+            for place in self._places(said)
+        ]
+        missing = [reading for reading in dict.fromkeys(asked) if self._known.get(reading) is None]
+        for start in range(0, len(missing), EXPLAINED_AT_ONCE):
+            self._explain(missing[start : start + EXPLAINED_AT_ONCE])
+
     def spans(self, item: Prepared, spoken: Sequence[Spoken]) -> dict[int, Spans]:
         """The spans of those mentions of a document that are explained."""
-        if self._policy is None or self._explainer is None:
-            return {}
         found = dict[int, Spans]()
-        for place in explained(spoken, self._policy.risk_score_min):
+        for place in self._places(spoken):
             reading = reading_of(item, spoken[place])
             spans = self._known.get(reading)
-            if spans is None:
-                (spans,) = self._explainer.explain([reading])
-                self._known.put(reading, spans)
-            found[place] = spans
+            found[place] = self._explain([reading])[0] if spans is None else spans
+        return found
+
+    def _places(self, spoken: Sequence[Spoken]) -> list[int]:
+        return [] if self._policy is None else explained(spoken, self._policy.risk_score_min)
+
+    def _explain(self, readings: Sequence[Reading]) -> list[Spans]:
+        assert self._explainer is not None
+        found = self._explainer.explain(readings)
+        for reading, spans in zip(readings, found, strict=True):
+            self._known.put(reading, spans)
         return found
 
 
-def _signals(
-    item: Prepared, predictions: Sequence[Prediction], scorer: Scorer, tally: Tally, known: Explained
-) -> tuple[Signal, ...]:
-    outcome: tuple[Signal, ...] | Rejected = ()
+def _spoken(item: Prepared, predictions: Sequence[Prediction], scorer: Scorer) -> Said:
     if isinstance(item.document, Rejected):
-        outcome = item.document
-    elif item.mentions:
-        spoken = speak(item, predictions, scorer.per_log)
-        outcome = (
-            spoken
-            if isinstance(spoken, Rejected)
-            else assemble(item, spoken, known.spans(item, spoken), scorer, item.message.timestamp_ms)
-        )
-    if isinstance(outcome, Rejected):
+        return item.document
+    return speak(item, predictions, scorer.per_log) if item.mentions else ()
+
+
+def _signals(item: Prepared, spoken: Said, scorer: Scorer, tally: Tally, known: Explained) -> tuple[Signal, ...]:
+    if isinstance(spoken, Rejected):
         tally.outcomes["rejected"] += 1
-        tally.reasons[outcome.reason] += 1
+        tally.reasons[spoken.reason] += 1
         return ()
     tally.outcomes[item.outcome] += 1
-    return outcome
+    return assemble(item, spoken, known.spans(item, spoken), scorer, item.message.timestamp_ms) if spoken else ()
 
 
 def _score(prepared: Sequence[Prepared], scorer: Scorer, limits: BatchLimits) -> list[list[Prediction]]:
