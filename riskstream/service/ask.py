@@ -40,10 +40,10 @@ BATCH = 32
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A line in."""
+    """A line in. An `entity` of null is none, as a table's export writes it."""
 
     text: str
-    entity: str = ""
+    entity: str | None = None
     id: str | int | None = None
 
 
@@ -81,7 +81,7 @@ def score_chunk(
     """The answers to some lines, in order."""
     desk, read = desk or Desk(), [_read(line) for line in lines]
     good = [line for line in read if isinstance(line, Asked)]
-    pairs = [(line.entity, line.text) for line in good]
+    pairs = [(line.entity or "", line.text) for line in good]
     steps, explainer = (
         answering(pairs, scorer, desk, [wishes or Wishes()] * len(pairs)),
         LeaveOut(scorer, desk.explain),
@@ -167,7 +167,7 @@ def _read(line: bytes) -> Asked | Failed:
     try:
         asked = msgspec.json.decode(line, type=Asked)
     except msgspec.ValidationError as error:
-        return Failed(None, Reason.WRONG_TYPE, str(error))
+        return _unfit(line, str(error))
     except (ValueError, RecursionError) as error:
         return Failed(None, Reason.MALFORMED, str(error))
     if texts.is_blank(asked.text):
@@ -177,7 +177,20 @@ def _read(line: bytes) -> Asked | Failed:
     return asked
 
 
+def _unfit(line: bytes, detail: str) -> Failed:
+    """JSON that is no line in; with its id, where that is one, so that the answer can still be joined."""
+    try:
+        told = msgspec.json.decode(line)
+    except (ValueError, RecursionError) as error:
+        return Failed(None, Reason.MALFORMED, str(error))
+    if not isinstance(told, dict):
+        return Failed(None, Reason.NOT_AN_OBJECT, detail)
+    name = told.get("id")
+    known = name if isinstance(name, str | int) and not isinstance(name, bool) else None
+    return Failed(known, Reason.WRONG_TYPE if "text" in told else Reason.MISSING_FIELD, detail)
+
+
 def _line(line: Asked, told: Answer) -> Answer | Failed:
     if "error" in told:
         return Failed(line.id, str(told["error"]), str(told["detail"]))
-    return {"id": line.id, "entity": line.entity, **told}
+    return {"id": line.id, "entity": line.entity or "", **told}

@@ -79,6 +79,11 @@ def test_score_answers_each_line_in_order(good: Call) -> None:
         b"{broken",
         b'{"text": "   "}',
         b'{"text": 3, "id": "x"}',
+        b'{"id": 7}',
+        b"[]",
+        b'{"text": 3, "id": "x"',
+        b'{"text": 3, "id": [1]}',
+        b'{"text": "Acme rallies", "entity": null, "id": 2}',
         b'{"text": "Acme \\u0000"}',
         '{"text": "阿克米违约", "entity": "阿克米", "id": "zh"}'.encode(),
     ]
@@ -89,10 +94,16 @@ def test_score_answers_each_line_in_order(good: Call) -> None:
         "malformed",
         "empty_text",
         "wrong_type",
+        "missing_field",
+        "not_an_object",
+        "malformed",
+        "wrong_type",
+        "scored",
         "bad_characters",
         "scored",
     ]
-    assert [answers[0]["id"], answers[5]["id"]] == [1, "zh"]
+    assert [answer["id"] for answer in answers] == [1, None, None, "x", 7, None, None, None, 2, None, "zh"]
+    assert answers[8]["entity"] == ""
     keys = ["id", "entity", "sentiment", "severity", "risk", "topic", "risk_score", "model"]
     assert list(answers[0]) == keys
     assert abs(sum(answers[0]["severity"].values()) - 1) < 0.001
