@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from riskstream.core.errors import InternalError
 from riskstream.core.records import Alert
+from riskstream.core.watching.watch import Watch
 from tests.core.signals import SHOCK, START_MS, WATCHLIST, engine, make_signal, replaced, rules
 from tests.core.test_state import Owner
-from tests.core.test_watch_properties import EVERYTHING, SIGNALS, signals_of
+from tests.core.test_watch_properties import EVERYTHING, PEOPLE, SIGNALS, signals_of
 
 OTHERS = (
     EVERYTHING.replace('name = "voices"', 'name = "renamed"')
@@ -20,13 +21,21 @@ OTHERS = (
 """One rule is gone, one is new, two are others; those that look back on more than is remembered are as they were."""
 
 
+class OwnerOfPeople(Owner):
+    """All of whom the stories tell are watched: an owner that takes over half way cannot know who was watched before,
+    and for it those who never were have left."""
+
+    def make(self) -> Watch:
+        return Watch(rules(self.text), PEOPLE, keeps_state=True, config=str(hash(self.text)))
+
+
 def play(story: list[tuple], at: int, steps: list[int], cuts: set[int]) -> list[Alert]:
     """The story, with other rules from signal `at` on: renewed in steps of so many subjects, some by another owner."""
-    owner, alerts, now_ms = Owner(), [], START_MS
+    owner, alerts, now_ms = OwnerOfPeople(), [], START_MS
     for number, (signal, now_ms) in enumerate(signals_of(story)):
         if number == at:
             owner.text = OTHERS
-            owner.watch.replace(rules(OTHERS), WATCHLIST, owner.make().config)
+            owner.watch.replace(rules(OTHERS), PEOPLE, owner.make().config)
             owner.write()
             for step, most in enumerate(steps):
                 alerts += owner.watch.renew(most)
@@ -37,7 +46,15 @@ def play(story: list[tuple], at: int, steps: list[int], cuts: set[int]) -> list[
     return [*alerts, *owner.on_time(now_ms + 90_000)]
 
 
+WAITING = [
+    (3_572, 0, "A", "d0", "t1", "wire", 0.0),
+    (0, 0, "B", "d0", "t1", "wire", 0.0),
+    (0, 0, "A", "d0", "t2", "wire", 0.0),
+]
+
+
 @settings(max_examples=40, deadline=None)
+@example([(0, 0, "A", "d0", "t1", "wire", 0.0), *WAITING], 3, [1], {0})
 @given(SIGNALS, st.integers(0, 20), st.lists(st.integers(1, 3), max_size=6), st.sets(st.integers(0, 6)))
 def test_a_renewal_in_steps_and_through_owners_tells_what_one_in_one_go_does(
     story: list[tuple], at: int, steps: list[int], cuts: set[int]

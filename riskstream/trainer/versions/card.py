@@ -32,7 +32,7 @@ Training saw the rows of split `train` alone; temperatures, the risk score and a
 | severity and risk of real headlines and tweets | rows of the above, labelled for this project | MIT |
 | sentences of annual reports, Chinese: an auxiliary head that is not shipped | MCRLS | CC BY 4.0 |
 | written examples and passages, English and Chinese | written for this project; names are invented | Apache-2.0 |
-| 1,001 more: rare kinds, talk, traps, one event by degrees, two answers | `config/train/rows`, invented | Apache-2.0 |
+| 1,209 more: rare kinds, talk, traps, one event by degrees, two answers | `config/train/rows`, invented | Apache-2.0 |
 
 The weights are offered under Apache-2.0. The licences of tweet and headline sets cover labels and compilation; the
 texts remain their publishers'.
