@@ -33,6 +33,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent.parent / ".cache" / "kafka"
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+MARKERS = "kafka.coordinator.transaction.TransactionMarkerChannelManager"
+"""It says at this level only that it called a transaction complete without its markers."""
 START_S_MAX = 60.0
 STOP_S_MAX = 15.0
 API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
@@ -143,6 +145,7 @@ class KafkaServer:
         config.chmod(0o600)
         run = [java, f"-Xmx{self._heap_mb}m", f"-Xms{min(256, self._heap_mb)}m", "-XX:+UseSerialGC"]
         run += ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
+        run += [f"-Dorg.slf4j.simpleLogger.log.{MARKERS}=info"]
         run += ["-cp", str(jars / "*")]
         if not (self._directory / "logs" / "meta.properties").exists():
             tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}", "-c", str(config)]
