@@ -293,3 +293,15 @@ async def test_a_worker_holds_two_batches_and_a_third_can_be_given_up() -> None:
     assert [type(one) for one in found] == [Scored, Scored, asyncio.CancelledError]
     await worker.close()
     assert gate.begun == 2
+
+
+def test_the_arithmetic_of_a_gpu_gives_the_answers_of_float32_to_its_own_precision(tiny: TorchScorer) -> None:
+    """bfloat16 is refused on a CPU for its scores, not for its code, so the code can be run here."""
+    mixed = TorchScorer(tiny.net, tiny._tokenizer, tiny.manifest, torch.device("cpu"), "bfloat16")
+    rows = [item.tokens for item in items(tiny, PAIRS)]
+    exact, found = tiny.logits(rows), mixed.logits(rows)
+    assert found.keys() == exact.keys()
+    moved = [abs(found[head] - exact[head]).max() for head in exact]
+    assert 0 < max(moved) < 0.1
+    pairs = zip(mixed.score(items(tiny, PAIRS)), tiny.score(items(tiny, PAIRS)), strict=True)
+    assert all(abs(one.risk_score - other.risk_score) < 0.02 for one, other in pairs)
