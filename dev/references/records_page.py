@@ -25,7 +25,7 @@ added: pass over those that you do not know.
 **Reading alerts.** Read with `isolation.level=read_committed`, or you see results of transactions that are taken back.
 The key is the alert's id and the last record of a key is the truth: keep a table by id, and take a record only if its
 `sequence` is greater than that of the one you have; then it does no harm to read one twice. An alert is over with
-`state = "resolved"`. A record without a value says that an alert is forgotten, some time after its end.
+`state = "resolved"`. A record without a value says that an alert is forgotten; only a person writes one so far.
 
 ```sh
 kafka-console-consumer.sh --bootstrap-server kafka:9092 --topic riskstream.alerts \\
