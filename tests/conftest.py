@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CI = bool(os.environ.get("CI"))
 REQUIRED = CI or os.environ.get("RISKSTREAM_TEST_BROKER") == "required"
-TOOLS = {"browser", "helm", "prometheus"}
+TOOLS = {"browser", "disk", "helm", "prometheus"}
 """Marks of tests that need a program of dev/tools.py, or the right to mount."""
 
 
