@@ -255,3 +255,10 @@ def test_replaced_watchlist() -> None:
 )
 def test_durations_are_said_as_people_say_them(ms: int, said: str) -> None:
     assert span(ms) == said
+
+
+def test_what_its_sources_raised_is_not_lowered_while_they_stand() -> None:
+    watch = engine(SHOCK + "sources_raise = { material = 2, severe = 3 }\nlower_after_s = 10\n")
+    told = [say(watch, f"d{n}", 0.4, at_s, source=f"s{n % 2}").alerts for n, at_s in enumerate((0, 1, 2, 13, 24))]
+    assert [tell(alerts) for alerts in told[:2]] == [["0 fired watch"], ["1 raised material"]]
+    assert {alert.severity for alerts in told[1:] for alert in alerts} == {"material"}

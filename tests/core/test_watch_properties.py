@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from riskstream.core.records import Alert, Signal, Watched
@@ -257,7 +257,15 @@ def replay(watch: Desk, story: list[tuple], *, pause_every: int = 0, copies: int
     return sorted(told, key=lambda alert: alert.subject.by != "entity")
 
 
+RAISED_BY_SOURCES = [
+    (0, 0, "A", "d0", "t2", "blog", 0.6),
+    (0, 0, "A", "d1", "t3", "wire", 0.6),
+    (0, 0, "A", "d2", "t1", "press", 0.6),
+]
+
+
 @settings(max_examples=100, deadline=None)
+@example(RAISED_BY_SOURCES)
 @given(SIGNALS)
 def test_judging_when_due_equals_judging_at_every_tick(story: list[tuple]) -> None:
     assert replay(desk(), story) == replay(every_tick(), story)

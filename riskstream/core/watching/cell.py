@@ -6,7 +6,8 @@
                                           record ─► told, or held back (`Told`)
 
 Rule 1. Judging depends only on the events and the time, so that judging more often changes nothing.
-Rule 2. Raised at once; lowered to what the value reaches after it stayed below its severity for `lower_after_ms`.
+Rule 2. Raised at once; lowered to what the value or the number of sources reaches, after both stayed below its
+        severity for `lower_after_ms`.
 Rule 3. A new source or story is told at once; any other change at most every `update_ms`; no change, no record.
 Rule 4. `value` and `limit` are the rule's own while that reaches the lowest limit, else those of the clear measure.
 Rule 5. What is (`open`) and what was told (`told`) are apart. A record that is held back is told, as things stand
@@ -205,7 +206,7 @@ class Cell:
         if verdict.severity is not None and rank(verdict.severity) > rank(last.severity):
             return verdict.severity, None
         limits = condition.shape.limits
-        lowest, level = limits[0].severity, reached(limits, view.value)
+        lowest, level = limits[0].severity, max(reached(limits, view.value), verdict.severity, key=rank)
         if last.severity == lowest or rank(level) >= rank(last.severity):
             return last.severity, None
         low_since_ms = now_ms if there.low_since_ms is None else there.low_since_ms
