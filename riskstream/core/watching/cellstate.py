@@ -69,5 +69,6 @@ def ended(state: CellState, reason: AlertReason, now_ms: int) -> Alert | None:
         reason=reason,
         updated_at=format_ms(now_ms),
         ends_at=format_ms(now_ms),
+        why=why,
         summary=f"{last.subject.name}: resolved ({why}). Last told: {last.value:g} (limit {last.limit:g}).",
     )

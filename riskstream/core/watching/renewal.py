@@ -4,7 +4,8 @@
                                                                   └─► what went is resolved, what is new is judged
 
 Rule 1. An unchanged rule keeps its lives. What a changed or removed one has open is resolved with that reason, and so
-        is what is open about an entity that left the watchlist or the rule's groups.
+        is what is open about an entity that left the watchlist or the rule's groups. A rule that is not there any more
+        judges nothing: its last record says what was told last, whoever ends it.
 Rule 2. A new or changed rule sees what is remembered and may fire at once.
 Rule 3. The lane's clock stands meanwhile: it does not matter in how many steps it is done. Whoever steps may let others
         work in between, since a subject that slept costs a millisecond and a lane may have a hundred thousand.
@@ -15,8 +16,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection
 
-from riskstream.core.records import Alert, AlertReason
-from riskstream.core.watching.cell import Cell
+from riskstream.core.records import Alert
 from riskstream.core.watching.cellstate import Cause
 from riskstream.core.watching.shelf import BY, Shelf
 from riskstream.core.watching.subjects import Subject
@@ -29,7 +29,6 @@ class Renewal:
 
     def __init__(self, shelf: Shelf, ticks: Ticks, watched: Collection[str] | None) -> None:
         self._shelf, self._ticks, self._watched = shelf, ticks, watched
-        self._versions = {taker.name: taker.version for taker in shelf.takers.all}
         self._left = deque(sorted(subject.ref.key for subject in shelf))
 
     @property
@@ -54,9 +53,14 @@ class Renewal:
             return
         for name in sorted(subject.cells):
             cell = subject.cells[name]
-            if why := self._ends(cell, gone, taken=cell.taker in panel.all):
-                self._ticks.resolve(cell, why, alerts)
-                del subject.cells[name]
+            if cell.taker not in panel.all:
+                if (state := cell.save()) is not None:
+                    self._ticks.end(subject, name, state, gone, alerts)
+            elif gone:
+                self._ticks.resolve(cell, "entity_removed", alerts)
+            else:
+                continue
+            del subject.cells[name]
         if gone:
             self._shelf.remove(subject)
             return
@@ -67,11 +71,3 @@ class Renewal:
     def _gone(self, subject: Subject) -> bool:
         ref = subject.ref
         return self._shelf.gone(ref) and (ref.by != BY or self._watched is None or ref.id in self._watched)
-
-    def _ends(self, cell: Cell, gone: bool, *, taken: bool) -> AlertReason | None:
-        """Why a cell cannot go on; None where it can."""
-        if cell.taker.name not in self._versions:
-            return "rule_removed"
-        if self._versions[cell.taker.name] != cell.taker.version:
-            return "rule_changed"
-        return "entity_removed" if gone or not taken else None

@@ -127,7 +127,7 @@ class Ticks:
         """
         orphans = subject.wake(self.clock_ms)
         for name, state in sorted(orphans.items()):
-            self._end(subject, name, state, gone, alerts)
+            self.end(subject, name, state, gone, alerts)
         for name in sorted(subject.cells):
             cell = subject.cells[name]
             if gone:
@@ -155,7 +155,8 @@ class Ticks:
                 self._shelf.remove(subject)
                 self.evicted["limit"] += 1
 
-    def _end(self, subject: Subject, name: str, state: CellState, gone: bool, alerts: list[Alert]) -> None:
+    def end(self, subject: Subject, name: str, state: CellState, gone: bool, alerts: list[Alert]) -> None:
+        """End what a rule has open that is not among the subject's any more as it was."""
         taker = next((taker for taker in self._shelf.takers.all if taker.name == name), None)
         why: AlertReason = "rule_removed" if taker is None else "rule_changed"
         if gone or (taker is not None and taker.version == state.rule_version):
